@@ -1,0 +1,1 @@
+"""People and their stays: who somebody is, where they are in their stay, and what a message changed. Pure."""

@@ -1,0 +1,1 @@
+"""A synthetic hospital, a GP's mailbox and a coordination platform, on loopback."""

@@ -1,0 +1,1 @@
+"""One file per translation between a format and care or events. Pure."""

@@ -1,0 +1,1 @@
+"""A running hub: its configuration, the table of kinds, start and drain."""
