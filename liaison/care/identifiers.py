@@ -42,7 +42,7 @@ INS_TEST_OIDS = frozenset({INS_NIR_TEST, INS_NIR_DEMONSTRATION})
 
 def ins_key_is_right(matricule: str) -> bool:
     """Whether the two last digits of a 15-character matricule are its key (97 minus the number modulo 97, Corsica as 19/18)."""
-    if len(matricule) != 15:
+    if len(matricule) != 15 or not matricule.isascii():
         return False
     body = matricule[:13].upper().replace("2A", "19").replace("2B", "18")
     return body.isdigit() and matricule[13:].isdigit() and 97 - int(body) % 97 == int(matricule[13:])
