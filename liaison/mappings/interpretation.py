@@ -1,0 +1,46 @@
+"""What a mapping makes of one incoming message, whatever its format."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import msgspec
+
+from liaison.care.facts import Fact
+from liaison.finding import Finding
+from liaison.private import Private
+
+
+class Understanding(enum.StrEnum):
+    """Whether the hub can act on a message."""
+
+    UNDERSTOOD = "understood"
+    #: A trigger that the hub has no use for: acknowledged and recorded (PAM.fr §5.3.2, remark 1).
+    IGNORED = "ignored"
+    #: Kept whole for a person: something without which no fact can be made is missing or wrong.
+    NOT_UNDERSTOOD = "not-understood"
+
+
+class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """What the configuration says of a source, as far as reading its messages needs it."""
+
+    #: Key in ``[sources.…]``: names local authorities and appears in event sources.
+    source: str
+    #: FINESS of the establishment that speaks when a message does not say.
+    finess: str
+    #: IANA name, for times without a zone.
+    time_zone: str = "Europe/Paris"
+    #: Whether INS of the test and demonstration OIDs are taken (territory = "test"); when false they are dropped with a finding.
+    test_ins: bool = True
+    #: Aliases of identifier authorities: namespace as the source writes it → canonical authority (``finess:…``, ``oid:…``).
+    authorities: Mapping[str, str] = {}
+
+
+class Interpretation(Private, frozen=True, kw_only=True):
+    """Facts and findings of one message. Documents are given by the SHA-256 hex digest that their facts carry."""
+
+    understanding: Understanding
+    facts: tuple[Fact, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    documents: Mapping[str, bytes] = {}
