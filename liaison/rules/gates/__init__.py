@@ -1,0 +1,1 @@
+"""Gates: each says what it objects to, or nothing. Pure."""

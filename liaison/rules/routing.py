@@ -1,0 +1,122 @@
+"""Routing: which destinations an event or a document goes to, and the decision for each event. Pure."""
+
+from __future__ import annotations
+
+import functools
+from typing import Literal
+
+import msgspec
+
+from liaison.rules.decision import Decision, Objection, Outcome
+from liaison.rules.gates.identity import PatientView, doubtful_identity
+
+_CACHE = 4096
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One ``[[routes]]`` table: what goes where. Empty ``sources`` means every source."""
+
+    #: Event types that this route takes: exact (``stay.admitted``), a whole family (``stay.*``), or everything (``*``).
+    events: tuple[str, ...] = ()
+    #: Document type codes (LOINC, JDV_J07) that this route takes, or ``*``.
+    documents: tuple[str, ...] = ()
+    #: Key of the destination in ``[destinations.…]``.
+    to: str
+    #: Who gets a letter: ``named`` (whom the message names, PRT RCT) and ``treating-physician`` (ROL ODRP, by the directory).
+    recipients: tuple[str, ...] = ()
+    #: For whom events are told (partage): ``followed`` patients only, or ``all``. Letters (échange) do not look at it.
+    patients: Literal["followed", "all"] = "followed"
+    #: Legal basis, in words, of ``patients = "all"``.
+    basis: str = ""
+    #: Keys of the sources that this route listens to; empty for all.
+    sources: tuple[str, ...] = ()
+
+
+@functools.lru_cache(maxsize=_CACHE)
+def routes_for_event(routes: tuple[Route, ...], event_type: str, source: str) -> tuple[Route, ...]:
+    """The routes, in their order, that take an event of this type (``stay.admitted``) from this source."""
+    return tuple(route for route in routes if _listens(route, source) and any(_matches(p, event_type) for p in route.events))
+
+
+@functools.lru_cache(maxsize=_CACHE)
+def routes_for_document(routes: tuple[Route, ...], type_code: str, source: str) -> tuple[Route, ...]:
+    """The routes, in their order, that take a document of this type code from this source."""
+    return tuple(route for route in routes if _listens(route, source) and ("*" in route.documents or type_code in route.documents))
+
+
+def leaves_production(processing: str, territory: str) -> Objection | None:
+    """Drop what a sender marks as a test (MSH-11 = T or D) in a production territory (table 0103)."""
+    if territory == "production" and processing in ("T", "D"):
+        return Objection(
+            outcome=Outcome.DROP,
+            reason=f"Message d'essai (MSH-11 = {processing}) : rien n'en sort vers une destination de production.",
+            rule="routing.test-message",
+        )
+    return None
+
+
+def decide_event(
+    event_type: str, *, routes: tuple[Route, ...], source: str, patient: PatientView, processing: str, territory: str
+) -> tuple[Decision, ...]:
+    """One decision for each destination that a route leads this event to.
+
+    ``event_type`` is the change's own (``stay.admitted``), ``processing`` MSH-11, ``territory`` ``test`` or ``production``.
+    """
+    return _decide(routes, event_type, source, leaves_production(processing, territory), doubtful_identity(patient.statuses))
+
+
+def last_look_event(*, patient: PatientView) -> Objection | None:
+    """The identity gate again, when an event's delivery is about to leave. A merged patient's events still go: they come first."""
+    return doubtful_identity(patient.statuses)
+
+
+@functools.lru_cache(maxsize=_CACHE)
+def _decide(
+    routes: tuple[Route, ...], event_type: str, source: str, test_message: Objection | None, doubt: Objection | None
+) -> tuple[Decision, ...]:
+    best: dict[str, Route] = {}
+    for route in routes_for_event(routes, event_type, source):
+        # Two routes to one destination make one decision: the one that tells more patients' events.
+        kept = best.get(route.to)
+        if kept is None or (kept.patients == "followed" and route.patients == "all"):
+            best[route.to] = route
+    return tuple(_decision(route, event_type, test_message, doubt) for route in best.values())
+
+
+def _decision(route: Route, event_type: str, test_message: Objection | None, doubt: Objection | None) -> Decision:
+    objection = test_message or (_NOBODY_FOLLOWED if route.patients == "followed" else None) or doubt
+    if objection is not None:
+        return decided(objection, destination=route.to)
+    return Decision(
+        destination=route.to,
+        outcome=Outcome.DELIVER,
+        reason=f"La route vers « {route.to} » prend les événements {event_type}, pour tous les patients.",
+        rule="routing.route",
+    )
+
+
+def decided(objection: Objection, *, destination: str, recipient: str = "") -> Decision:
+    """A gate's objection as the decision for one destination and recipient."""
+    return Decision(
+        destination=destination,
+        recipient=recipient,
+        outcome=objection.outcome,
+        reason=objection.reason,
+        rule=objection.rule,
+        owner=objection.owner,
+    )
+
+
+def _listens(route: Route, source: str) -> bool:
+    return not route.sources or source in route.sources
+
+
+def _matches(pattern: str, event_type: str) -> bool:
+    return pattern in ("*", event_type) or (pattern.endswith(".*") and event_type.startswith(pattern[:-1]))
+
+
+_NOBODY_FOLLOWED = Objection(
+    outcome=Outcome.DROP,
+    reason="La route ne sert que les patients suivis, et personne n'est suivi : aucune liste de suivi n'est en place.",
+    rule="routing.nobody-followed",
+)

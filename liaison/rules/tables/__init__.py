@@ -1,0 +1,1 @@
+"""Tables of rules, as data: each row with the text it comes from."""
