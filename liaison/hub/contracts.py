@@ -58,8 +58,12 @@ class Reading(Private, frozen=True, kw_only=True):
     verdict: Verdict
     #: The reply to the peer, framing excluded; empty when the transport has none.
     reply: bytes = b""
-    #: Documents carried, by SHA-256 hex digest: the bytes exactly as they are to be sent on.
-    documents: Mapping[str, bytes] = {}
+    #: Builds the reply again for another verdict, when the state decides otherwise than the message alone did.
+    reply_as: Callable[[Verdict, tuple[Finding, ...]], bytes]
+    #: ``raw`` as the vault packs it, when it was large enough to be worth packing off the writer.
+    packed: bytes | None = None
+    #: FINESS of the establishment that speaks: identifiers mean something inside it only.
+    establishment: str
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

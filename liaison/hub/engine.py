@@ -1,0 +1,201 @@
+"""The engine: what a message goes through from a source's bytes to its commit, and the dispatch beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from liaison.finding import Finding, Severity
+from liaison.hub.contracts import Answer, Reading, Sender, Verdict
+from liaison.hub.dispatch import Dispatcher
+from liaison.hub.intake import Intake, Taken
+from liaison.hub.journal.checkpoint import Checkpointer
+from liaison.hub.journal.database import Database, JournalError
+from liaison.hub.journal.queries import JournalReader
+from liaison.hub.journal.writer import CommandFailed, Writer
+from liaison.hub.parcels import EventShelf
+from liaison.hub.policy import Policy
+from liaison.hub.reading import LARGE, read_hl7
+from liaison.hub.resolution import BlindIndex
+from liaison.hub.vault.sealing import Vault
+from liaison.hub.vault.subjects import SubjectKeys
+from liaison.mappings.interpretation import SourceProfile
+
+log = structlog.get_logger()
+
+#: Messages in hand from which dispatch gives way to the intake.
+_BUSY_FROM = 8
+
+
+class Journal:
+    """An open journal: its writer, a reader beside it, and the vault that both need."""
+
+    def __init__(self, path: Path, vault: Vault, clock: Callable[[], datetime]) -> None:
+        self.vault = vault
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with ExitStack() as opened:
+            lock = _alone(path)
+            opened.callback(os.close, lock)
+            keys_path = subject_keys_path(path)
+            keys = opened.enter_context(closing(SubjectKeys(keys_path, vault)))
+            database = opened.enter_context(closing(Database(path, keys, vault.check_value)))
+            self.incarnation = database.start_incarnation()
+            readable = opened.enter_context(closing(SubjectKeys(keys_path, vault, readonly=True)))
+            self.reader = opened.enter_context(closing(JournalReader(path, readable)))
+            self.writer = Writer(database, clock, checkpointer=Checkpointer(path))
+            self._opened = opened.pop_all()
+
+    async def close(self) -> None:
+        """Commit what waits, then close."""
+        await self.writer.stop()
+        self._opened.close()
+
+
+def _alone(path: Path) -> int:
+    """Take the journal for this process: two hubs on one journal would each believe themselves alone. Kept until close."""
+    descriptor = os.open(path.with_name(path.name + "-lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise JournalError(f"le journal {path} est déjà ouvert par une autre plateforme : arrêtez-la d'abord.") from error
+    return descriptor
+
+
+def subject_keys_path(journal: Path) -> Path:
+    """Where a journal's subject keys are: beside it, in a file of their own."""
+    return journal.with_name(journal.name + "-subjects")
+
+
+class Reader(Protocol):
+    """Makes readings. Never raises for what a message holds."""
+
+    async def read(self, raw: bytes, sender: Sender, *, now: datetime, reply_id: str) -> Reading: ...
+
+
+class ReaderHere:
+    """Reads in this process: for tests, and where a hub is too small to be worth a second process."""
+
+    def __init__(self, profiles: Mapping[str, SourceProfile]) -> None:
+        self._profiles = profiles
+
+    async def read(self, raw: bytes, sender: Sender, *, now: datetime, reply_id: str) -> Reading:
+        """Read at once; a large message in a thread, so that the others' answers do not wait for it."""
+        profile = self._profiles[sender.source]
+        if len(raw) < LARGE:
+            return read_hl7(raw, sender, profile, now=now, reply_id=reply_id)
+        return await asyncio.to_thread(read_hl7, raw, sender, profile, now=now, reply_id=reply_id)
+
+
+class Engine:
+    """Takes messages in; wakes dispatch for what they led to."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        policy: Policy,
+        clock: Callable[[], datetime],
+        shelf: EventShelf,
+        reader: Reader | None = None,
+        observe: Callable[[Reading, Taken], None] | None = None,
+    ) -> None:
+        self._reader: Reader = reader or ReaderHere(policy.profiles)
+        self._journal = journal
+        self._policy = policy
+        self._clock = clock
+        self._shelf = shelf
+        self._observe = observe
+        self._replies = 0
+        self._in_hand = 0
+        self._wake: Callable[[str, int], None] = lambda destination, patient: None
+
+    def dispatch_with(self, dispatcher: Dispatcher) -> None:
+        """Tell ``dispatcher`` of lanes that have work."""
+        self._wake = dispatcher.wake
+
+    async def receive(self, raw: bytes, sender: Sender) -> Answer:
+        """Read a message, commit what it says, answer. What it holds never raises.
+
+        Raises:
+            CommitUnknown: nobody can say whether it is in the journal; the caller must not answer.
+        """
+        self._in_hand += 1
+        try:
+            reading = await self._read(raw, sender)
+            taken = await self._commit(reading)
+        finally:
+            self._in_hand -= 1
+        for event in taken.events:
+            self._shelf.put(event)
+        for destination, patient in taken.wake:
+            self._wake(destination, patient)
+        if self._observe is not None and not taken.duplicate:
+            self._observe(reading, taken)
+        return taken.answer
+
+    @property
+    def busy(self) -> bool:
+        """Whether many messages wait for their answer."""
+        return self._in_hand > _BUSY_FROM
+
+    async def _read(self, raw: bytes, sender: Sender) -> Reading:
+        self._replies += 1
+        now = self._clock()
+        reply_id = f"LIA{now:%Y%m%d%H%M%S}{self._replies % 1_000_000:06d}"
+        return await self._reader.read(raw, sender, now=now, reply_id=reply_id)
+
+    async def _commit(self, reading: Reading) -> Taken:
+        vault = self._journal.vault
+        try:
+            return await self._journal.writer.commit(intake(reading, self._policy, vault))
+        except CommandFailed as error:
+            # A fault of ours on this one message: keep it whole, say so, go on.
+            log.error("intake.failed", source=reading.sender.source, kind=reading.ids.kind, error=type(error.__cause__).__name__)
+            kept = quarantined(reading, OUR_FAULT)
+            return await self._journal.writer.commit(intake(kept, self._policy, vault))
+
+
+def intake(reading: Reading, policy: Policy, vault: Vault) -> Intake:
+    """The command that takes a reading."""
+    return Intake(
+        reading=reading,
+        policy=policy,
+        index=BlindIndex(vault.blind, reading.establishment),
+        digest=vault.digest(reading.ids.content),
+    )
+
+
+def quarantined(reading: Reading, finding: Finding) -> Reading:
+    """The reading with nothing left to fold, its bytes kept for a person."""
+    findings = (*reading.findings, finding)
+    return Reading(
+        raw=reading.raw,
+        sender=reading.sender,
+        ids=reading.ids,
+        facts=(),
+        findings=findings,
+        verdict=Verdict.QUARANTINED,
+        reply=reading.reply_as(Verdict.QUARANTINED, findings),
+        reply_as=reading.reply_as,
+        packed=reading.packed,
+        establishment=reading.establishment,
+    )
+
+
+OUR_FAULT = Finding(
+    severity=Severity.FATAL,
+    where="MSH",
+    rule="hub.fault",
+    message="La plateforme n'a pas su traiter ce message : il est gardé entier et l'exploitant est prévenu.",
+    remedy="Rien à corriger dans le message tant que l'exploitant ne le demande pas.",
+    condition="207",
+)

@@ -1,0 +1,195 @@
+"""Intake: the command that takes one message, in one commit.
+
+It is pure: the journal's writer runs it, ``explain`` runs it against an empty view, and a batch that is redone runs it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from liaison.care.facts import DocumentFact, IdentityFact, MovementFact, ReceiptFact
+from liaison.care.identifiers import Identifier
+from liaison.events.envelope import Event
+from liaison.finding import Finding, Severity
+from liaison.hub.contracts import Answer, Reading, Verdict
+from liaison.hub.journal.records import Key, MessageRecord, PatientRecord, Record, SeenDropped, SeenRecord, number_id, text_id
+from liaison.hub.journal.view import Moment, View
+from liaison.hub.outbox import Decided
+from liaison.hub.policy import Policy
+from liaison.hub.refusals import SAME_CONTROL_ID
+from liaison.hub.resolution import BlindIndex, followed_keys, patient_keys
+from liaison.hub.taking import Contradiction, Origin, Taking, document_blinds
+from liaison.hub.vault.sealing import pack
+from liaison.private import Private
+from liaison.rules.decision import Owner
+
+#: Contents remembered under one control id: a feed with a constant one must not grow without end.
+_CONTENTS_KEPT = 8
+_TAKEN = frozenset({Verdict.ACCEPTED, Verdict.ACCEPTED_WITH_FINDINGS})
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Taken(Private, frozen=True, kw_only=True):
+    """What a message became."""
+
+    answer: Answer
+    duplicate: bool = False
+    findings: tuple[Finding, ...] = ()
+    patient: PatientRecord | None = None
+    events: tuple[Event, ...] = ()
+    decisions: tuple[Decided, ...] = ()
+    #: Lanes that have work now: destination, patient.
+    wake: tuple[tuple[str, int], ...] = ()
+
+
+class Intake(Private, frozen=True, kw_only=True):
+    """Take one message."""
+
+    reading: Reading
+    policy: Policy
+    index: BlindIndex
+    #: Keyed digest of the content but for MSH-7.
+    digest: bytes
+
+    @property
+    def _name(self) -> str:
+        ids = self.reading.ids
+        return f"{self.reading.sender.source}\x1f{ids.application}\x1f{ids.control_id}"
+
+    def needs(self, view: View) -> Iterable[Key]:
+        """Whether the message was seen; the patient, stay and document that it names; the lanes that may be written to."""
+        name = self._name
+        seen: Key = ("seen", name)
+        yield seen
+        if view.knows(seen):
+            for entry in view.seen(name):
+                if entry.digest == self.digest:
+                    yield ("message", entry.message)
+                    return
+        patients: dict[int, None] = {}
+        for fact in self.reading.facts:
+            match fact:
+                case IdentityFact():
+                    yield from _noting(patients, patient_keys(view, self.index, (*fact.identifiers, *fact.absorbed)))
+                case MovementFact():
+                    yield from _noting(patients, self._stay_keys(view, fact.visit))
+                case DocumentFact():
+                    yield from _noting(patients, self._document_keys(view, fact))
+                case ReceiptFact():
+                    pass
+        for number in patients:
+            yield from self._lane_keys(view, number)
+
+    def _stay_keys(self, view: View, visit: Identifier) -> Iterable[Key]:
+        blind = self.index.of(visit)
+        key: Key = ("identifier", blind)
+        yield key
+        if view.knows(key) and (entry := view.identifier(blind)) is not None:
+            yield ("stay", entry.id)
+            if view.knows(("stay", entry.id)) and (stay := view.stay(entry.id)) is not None:
+                yield from followed_keys(view, stay.patient)
+
+    def _document_keys(self, view: View, fact: DocumentFact) -> Iterable[Key]:
+        for blind in document_blinds(self.index, fact):
+            key: Key = ("identifier", blind)
+            yield key
+            if view.knows(key) and (entry := view.identifier(blind)) is not None:
+                yield ("document", entry.id)
+                if view.knows(("document", entry.id)) and (document := view.document(entry.id)) is not None:
+                    yield from followed_keys(view, document.patient)
+
+    def _lane_keys(self, view: View, patient: int) -> Iterable[Key]:
+        for destination in self.policy.destinations:
+            yield ("lane", patient, destination)
+        if view.knows(("patient", patient)) and (record := view.patient(patient)) is not None:
+            for absorbed in record.state.absorbed:
+                for destination in self.policy.destinations:
+                    yield ("lane", number_id(absorbed), destination)
+
+    def decide(self, view: View, moment: Moment) -> tuple[Taken, tuple[Record, ...]]:
+        """Fold, compare, decide; or give a resend the reply that its first coming got."""
+        entries = view.seen(self._name)
+        for entry in entries:
+            if entry.digest == self.digest and (head := view.message(entry.message)) is not None:
+                answer = Answer(verdict=Verdict(head.verdict), reply=head.reply, message_id=text_id(head.id))
+                return Taken(answer=answer, duplicate=True), ()
+        reading, number = self.reading, moment.next_id()
+        taking = self._taking(number, view, moment)
+        verdict, findings = reading.verdict, list(reading.findings)
+        if entries and reading.ids.control_id:
+            findings.append(SAME_CONTROL_ID)
+        if verdict in _TAKEN:
+            try:
+                taking.fold(reading.facts)
+                findings += taking.findings
+            except Contradiction as contradiction:
+                taking = self._taking(number, view, moment)
+                findings.append(contradiction.finding)
+                verdict = Verdict.QUARANTINED
+        if verdict is Verdict.ACCEPTED and any(finding.severity is not Severity.INFORMATION for finding in findings):
+            verdict = Verdict.ACCEPTED_WITH_FINDINGS
+        told = tuple(findings)
+        reply = reading.reply if verdict is reading.verdict else reading.reply_as(verdict, told)
+        if verdict is Verdict.QUARANTINED:
+            worst = next((one for one in reversed(told) if one.severity is Severity.FATAL), _NOT_UNDERSTOOD)
+            taking.outbox.hold(str(Owner.HOSPITAL), worst.rule, worst.message)
+        taken = Taken(
+            answer=Answer(verdict=verdict, reply=reply, message_id=text_id(number)),
+            findings=told,
+            patient=taking.patient,
+            events=tuple(taking.events),
+            decisions=tuple(taking.outbox.decisions),
+            wake=tuple(taking.outbox.wake),
+        )
+        seen: tuple[Record, ...] = (
+            SeenRecord(name=self._name, digest=self.digest, message=number),
+            *(SeenDropped(name=self._name, digest=old.digest) for old in entries[: max(0, len(entries) + 1 - _CONTENTS_KEPT)]),
+        )
+        return taken, (self._message(taken, number, moment), *taking.records, *taking.outbox.records, *seen)
+
+    def _taking(self, number: int, view: View, moment: Moment) -> Taking:
+        reading = self.reading
+        origin = Origin(
+            message=number,
+            source=reading.sender.source,
+            establishment=reading.establishment,
+            processing=reading.ids.processing,
+        )
+        return Taking(origin, policy=self.policy, index=self.index, view=view, moment=moment)
+
+    def _message(self, taken: Taken, number: int, moment: Moment) -> MessageRecord:
+        reading = self.reading
+        if taken.patient is not None:
+            subject = text_id(taken.patient.id)
+        else:
+            subject = f"source:{reading.sender.source}:{moment.now:%Y-%m}"
+        return MessageRecord(
+            id=number,
+            source=reading.sender.source,
+            control_id=reading.ids.control_id[:199],
+            kind=reading.ids.kind,
+            verdict=str(taken.answer.verdict),
+            received_at=moment.now_us,
+            subject=subject,
+            size=len(reading.raw),
+            raw=reading.packed if reading.packed is not None else pack(reading.raw),
+            reply=taken.answer.reply,
+            findings=_encode(taken.findings),
+            decisions=_encode(taken.decisions) if taken.decisions else None,
+        )
+
+
+def _noting(patients: dict[int, None], keys: Iterable[Key]) -> Iterable[Key]:
+    """Pass keys on, noting the patients among them."""
+    for key in keys:
+        if key[0] == "patient" and isinstance(key[1], int):
+            patients[key[1]] = None
+        yield key
+
+
+_NOT_UNDERSTOOD = Finding(
+    severity=Severity.FATAL, where="", rule="hub.not-understood", message="Le message n'a pas pu être compris.", condition="207"
+)

@@ -1,0 +1,1 @@
+"""The journal: the truth, and the only SQL of the project."""

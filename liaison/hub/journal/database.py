@@ -1,0 +1,266 @@
+"""The journal's SQLite file: opened, migrated, read for commands and written in one transaction a batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from alembic.util import CommandError
+from sqlalchemy import Column, Connection, Engine, create_engine, event, func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from liaison.hub.journal import schema
+from liaison.hub.journal.migrate import migrate
+from liaison.hub.journal.records import (
+    IdentifierRecord,
+    Key,
+    LaneRecord,
+    MessageHead,
+    MessageRecord,
+    ParcelRecord,
+    Record,
+    SeenDropped,
+    SeenRecord,
+    day_of,
+)
+from liaison.hub.journal.rows import REPLACED, Opener, Row, Sealer
+from liaison.hub.journal.statements import chunks, insert_text, padded, select_in_text
+from liaison.hub.journal.view import View
+from liaison.hub.vault.subjects import SubjectKeys
+
+
+class JournalError(Exception):
+    """The journal cannot be opened or written; says which file and what to do."""
+
+
+class WrongKeys(JournalError):
+    """The key file is not the one that this journal was written with."""
+
+
+#: How long a connection waits for another's lock.
+_BUSY_MILLISECONDS = 10_000
+_WRITER_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "wal_autocheckpoint=0",
+    "cache_size=-32768",
+    "temp_store=MEMORY",
+    f"busy_timeout={_BUSY_MILLISECONDS}",
+)
+_READER_PRAGMAS = ("query_only=ON", "cache_size=-8192", f"busy_timeout={_BUSY_MILLISECONDS}")
+
+#: How many leading columns of a replaced table are its key.
+_REPLACED_BY = {table: len(table.primary_key) for table in REPLACED}
+_QUEUED = "SELECT id FROM delivery WHERE patient = ? AND destination = ? AND lane_seq = ?"
+_DROP_SEEN = "DELETE FROM seen WHERE name = ? AND digest = ?"
+_DROP_PARCEL = "DELETE FROM parcel WHERE day = ? AND delivery = ?"
+
+
+def open_engine(path: Path | None, *, reader: bool = False) -> Engine:
+    """An engine on a journal file (None: in memory, for what must leave no trace), with the pragmas of its use."""
+    if path is None:
+        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}, hide_parameters=True)
+    else:
+        engine = create_engine(
+            f"sqlite:///{path}",
+            poolclass=NullPool,
+            connect_args={"check_same_thread": False, "cached_statements": 256},
+            hide_parameters=True,
+        )
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        cursor = connection.cursor()
+        for pragma in _READER_PRAGMAS if reader else _WRITER_PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
+
+
+class Database:
+    """The writer's side of the journal. One instance, driven by one thread at a time."""
+
+    def __init__(self, path: Path | None, keys: SubjectKeys, check_value: bytes) -> None:
+        """Open, migrate and check; raises JournalError, or WrongKeys when ``check_value`` is not the journal's."""
+        self._keys = keys
+        self._sealer, self._opener = Sealer(keys), Opener(keys)
+        self._engine = open_engine(path)
+        try:
+            if path is not None:
+                path.touch(mode=0o600, exist_ok=True)
+                os.chmod(path, 0o600)
+            migrate(self._engine)
+            self._connection: Connection = self._engine.connect()
+        except CommandError as error:
+            raise JournalError(f"journal {path} : une version plus récente de Liaison l'a écrit ; reprenez-la.") from error
+        except (DBAPIError, OSError) as error:
+            fault = type(error.orig if isinstance(error, DBAPIError) else error).__name__
+            raise JournalError(f"journal {path} : {fault}. Vérifiez le disque et les droits du dossier.") from error
+        try:
+            self._check_keys(check_value)
+        except BaseException:
+            self.close()
+            raise
+
+    def __repr__(self) -> str:
+        return "<Database>"
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+        self._engine.dispose()
+
+    def _check_keys(self, check_value: bytes) -> None:
+        stored = self._connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == "key-check")).scalar()
+        if stored is None:
+            self._connection.execute(schema.meta.insert().values(name="key-check", value=check_value))
+        elif stored != check_value:
+            raise WrongKeys("le fichier de clés n'est pas celui de ce journal : restaurez celui d'origine, rien n'a été écrit.")
+        self._connection.commit()
+
+    def start_incarnation(self) -> int:
+        """A number higher at each start: deliveries claimed by an earlier one are recovered."""
+        stored = self._connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == "incarnation")).scalar()
+        number = int(stored or b"0") + 1
+        self._connection.execute(schema.meta.delete().where(schema.meta.c.name == "incarnation"))
+        self._connection.execute(schema.meta.insert().values(name="incarnation", value=str(number).encode()))
+        self._connection.commit()
+        return number
+
+    def last_id(self) -> int:
+        """The highest id ever given."""
+        highest = 0
+        for table in (schema.message, schema.delivery):
+            day = self._connection.execute(select(func.max(table.c.day))).scalar()
+            if day is not None:
+                highest = max(
+                    highest, self._connection.execute(select(func.max(table.c.id)).where(table.c.day == day)).scalar() or 0
+                )
+        for table in (schema.patient, schema.stay, schema.document, schema.hold):
+            highest = max(highest, self._connection.execute(select(func.max(table.c.id))).scalar() or 0)
+        self._connection.rollback()
+        return highest
+
+    def load(self, view: View, keys: Iterable[Key]) -> None:
+        """Fetch ``keys`` into ``view``, one query a table (two where a row names its subject)."""
+        by_kind: dict[str, list[Key]] = {}
+        for key in keys:
+            by_kind.setdefault(key[0], []).append(key)
+        for kind, wanted in by_kind.items():
+            getattr(self, f"_load_{kind}")(view, wanted)
+            if kind != "queued":
+                for key in wanted:
+                    view.load(key, None)
+
+    def _in(
+        self, columns: Sequence[Column[Any]], key: Column[Any], values: Sequence[Any], *, day: Column[Any] | None = None
+    ) -> Iterator[Row]:
+        for start in range(0, len(values), 64):
+            part = list(values[start : start + 64])
+            size = padded(len(part))
+            part += [part[-1]] * (size - len(part))
+            parameters = tuple(part) if day is None else (*part, *(day_of(value) for value in part))
+            yield from self._connection.exec_driver_sql(select_in_text(tuple(columns), key, size, day), parameters)
+
+    def _load_message(self, view: View, keys: list[Key]) -> None:
+        table = schema.message.c
+        for number, verdict, reply in self._in(
+            (table.id, table.verdict, table.reply), table.id, [key[1] for key in keys], day=table.day
+        ):
+            view.load(("message", number), MessageHead(id=number, verdict=verdict, reply=reply))
+
+    def _load_seen(self, view: View, keys: list[Key]) -> None:
+        table = schema.seen.c
+        found: dict[str, list[SeenRecord]] = {}
+        for name, digest, message in self._in((table.name, table.digest, table.message), table.name, [key[1] for key in keys]):
+            found.setdefault(name, []).append(SeenRecord(name=name, digest=digest, message=message))
+        for name, entries in found.items():
+            view.load(("seen", name), tuple(sorted(entries, key=lambda entry: entry.message)))
+
+    def _load_identifier(self, view: View, keys: list[Key]) -> None:
+        table = schema.identifier.c
+        for blind, target, number in self._in((table.blind, table.target, table.id), table.blind, [key[1] for key in keys]):
+            view.load(("identifier", blind), IdentifierRecord(blind=blind, target=target, id=number))
+
+    def _load_patient(self, view: View, keys: list[Key]) -> None:
+        table = schema.patient.c
+        for row in self._in((table.id, table.state), table.id, [key[1] for key in keys]):
+            view.load(("patient", row[0]), self._opener.patient(row))
+
+    def _load_stay(self, view: View, keys: list[Key]) -> None:
+        table = schema.stay.c
+        for row in self._in((table.id, table.patient, table.state), table.id, [key[1] for key in keys]):
+            view.load(("stay", row[0]), self._opener.stay(row))
+
+    def _load_document(self, view: View, keys: list[Key]) -> None:
+        table = schema.document.c
+        for row in self._in((table.id, table.patient, table.message, table.state), table.id, [key[1] for key in keys]):
+            view.load(("document", row[0]), self._opener.document(row))
+
+    def _load_lane(self, view: View, keys: list[Key]) -> None:
+        table = schema.lane.c
+        columns = (table.patient, table.destination, table.head, table.last, table.due)
+        for patient, destination, head, last, due in self._in(columns, table.patient, list({key[1]: None for key in keys})):
+            lane = LaneRecord(destination=destination, patient=patient, head=head, last=last, due=due)
+            view.load(("lane", patient, destination), lane)
+
+    def _load_delivery(self, view: View, keys: list[Key]) -> None:
+        table = schema.delivery.c
+        for row in self._in(tuple(schema.delivery.columns), table.id, [key[1] for key in keys], day=table.day):
+            view.load(("delivery", row[1]), self._opener.delivery(row))
+
+    def _load_queued(self, view: View, keys: list[Key]) -> None:
+        for key in keys:
+            row = self._connection.exec_driver_sql(_QUEUED, key[1:]).first()
+            view.load(key, None if row is None else row[0])
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Write a batch and commit it; on return it is on disk. Raises JournalError; then nothing was written, or the outcome is unknown."""
+        self._keys.load({record.subject for record in records if type(record) is MessageRecord})
+        rows: dict[Any, list[Row]] = {}
+        replaced: dict[Any, dict[Row, Row]] = {}
+        dropped: list[tuple[str, Row]] = []
+        for record in records:
+            if isinstance(record, SeenDropped):
+                dropped.append((_DROP_SEEN, (record.name, record.digest)))
+            elif isinstance(record, ParcelRecord) and record.body is None:
+                dropped.append((_DROP_PARCEL, (day_of(record.delivery), record.delivery)))
+            else:
+                for table, row in self._sealer.rows(record):
+                    if (width := _REPLACED_BY.get(table)) is not None:
+                        replaced.setdefault(table, {})[row[:width]] = row
+                    else:
+                        rows.setdefault(table, []).append(row)
+        self._keys.flush()
+        for table, by_key in replaced.items():
+            rows[table] = list(by_key.values())
+        connection = self._connection
+        for table, values in rows.items():
+            start = 0
+            for size in chunks(len(values)):
+                part = values[start : start + size]
+                start += size
+                flat = part[0] if size == 1 else tuple(chain.from_iterable(part))
+                connection.exec_driver_sql(insert_text(table, size, table in REPLACED), flat)
+        for text, row in dropped:
+            connection.exec_driver_sql(text, row)
+        connection.commit()
+
+    def rollback(self) -> None:
+        """Undo what a failed ``write`` left open."""
+        self._connection.rollback()
+
+    def restart_log(self) -> bool:
+        """Let the write-ahead log begin again at its start; False when a reader still needs it, which nobody waits for."""
+        self._connection.exec_driver_sql("PRAGMA busy_timeout=0")
+        try:
+            busy = self._connection.exec_driver_sql("PRAGMA wal_checkpoint(RESTART)").one()[0]
+        finally:
+            self._connection.exec_driver_sql(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+            self._connection.rollback()
+        return bool(busy == 0)

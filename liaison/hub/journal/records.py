@@ -1,0 +1,253 @@
+"""What the journal keeps, as frozen values: what commands read and what they decide to record.
+
+Ids are numbers here and sixteen hexadecimal digits outside. A record that grows the journal (message, event, attempt…) is appended;
+one that has a state (patient, stay, lane, delivery…) replaces its predecessor under the same key.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from liaison.care.document import Document
+from liaison.care.patient import Patient
+from liaison.care.stay import Stay
+from liaison.hub.states import Work
+from liaison.private import Private
+
+#: The table's name first, then what finds the record in it.
+Key: TypeAlias = tuple[str, object] | tuple[str, object, object] | tuple[str, object, object, object]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Bits of an id below its millisecond.
+_COUNTER_BITS = 20
+
+
+def microseconds(at: datetime) -> int:
+    """Microseconds since 1970 of an aware datetime."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(value: int) -> datetime:
+    """The aware UTC datetime of a number of microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def first_id_at(at: datetime) -> int:
+    """The smallest id of that millisecond."""
+    return (microseconds(at) // 1000) << _COUNTER_BITS
+
+
+def day_of(number: int) -> int:
+    """The UTC day (YYYYMMDD) in which an id was given."""
+    milliseconds = number >> _COUNTER_BITS
+    days = milliseconds // 86_400_000
+    if (day := _days.get(days)) is None:
+        at = _EPOCH + timedelta(days=days)
+        day = _days[days] = at.year * 10_000 + at.month * 100 + at.day
+        if len(_days) > 5_000:
+            _days.clear()
+    return day
+
+
+_days: dict[int, int] = {}
+
+
+def text_id(number: int) -> str:
+    """How an id is written outside the journal."""
+    return f"{number:016x}"
+
+
+def number_id(text: str) -> int:
+    """The number of a written id. Raises ValueError when it is not one."""
+    return int(text, 16)
+
+
+class MessageRecord(Private, frozen=True, kw_only=True):
+    """A message taken, with its reply."""
+
+    id: int
+    source: str
+    control_id: str
+    kind: str
+    verdict: str
+    received_at: int
+    subject: str
+    size: int
+    #: Packed by the vault, sealed by the writer.
+    raw: bytes
+    reply: bytes
+    #: JSON.
+    findings: bytes
+    decisions: bytes | None = None
+
+
+class MessageHead(Private, frozen=True, kw_only=True):
+    """What a resend of a message is answered with."""
+
+    id: int
+    verdict: str
+    reply: bytes
+
+
+class SeenRecord(Private, frozen=True, kw_only=True):
+    """One content met under a name (source, MSH-3/4/10)."""
+
+    name: str
+    digest: bytes
+    message: int
+
+
+class SeenDropped(Private, frozen=True, kw_only=True):
+    """The oldest content of a name, forgotten so that a constant control id does not grow without end."""
+
+    name: str
+    digest: bytes
+
+
+class IdentifierRecord(Private, frozen=True, kw_only=True):
+    """Where a blind index leads: ``patient``, ``stay`` or ``document``, and its id."""
+
+    blind: bytes
+    target: str
+    id: int
+
+
+class PatientRecord(Private, frozen=True, kw_only=True):
+    """A patient's state."""
+
+    id: int
+    state: Patient
+
+
+class StayRecord(Private, frozen=True, kw_only=True):
+    """A stay's state, its movements included."""
+
+    id: int
+    patient: int
+    state: Stay
+
+
+class DocumentRecord(Private, frozen=True, kw_only=True):
+    """A document's state, and the message that holds its bytes."""
+
+    id: int
+    patient: int
+    message: int
+    state: Document
+    #: Whom it was given to, as a blind index of action, destination and recipient, and the token of the delivery that did it.
+    mailed: tuple[tuple[bytes, str], ...] = ()
+
+
+class EventRecord(Private, frozen=True, kw_only=True):
+    """A normalised event; ``body`` is its encoding."""
+
+    message: int
+    ordinal: int
+    type: str
+    patient: int
+    at: int
+    body: bytes
+
+
+class LaneRecord(Private, frozen=True, kw_only=True):
+    """A lane: ``head`` is the number of its oldest open delivery, ``last`` the highest given; idle when head > last."""
+
+    destination: str
+    patient: int
+    head: int = 1
+    last: int = 0
+    due: int | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits in it."""
+        return self.head > self.last
+
+
+class DeliveryRecord(Private, frozen=True, kw_only=True):
+    """One thing to bring to one destination."""
+
+    id: int
+    destination: str
+    patient: int
+    #: None while held: it takes its place in the lane when it is released.
+    lane_seq: int | None
+    message: int
+    ordinal: int
+    document: int | None = None
+    work: Work
+    epoch: int = 0
+    attempts: int = 0
+    due: int
+    created_at: int
+    #: Unguessable: what the outside world knows this delivery by.
+    token: str
+    #: Event or document type.
+    kind: str
+    #: ``destination/patient/seq`` of an absorbed lane that must drain first (a merge is a barrier).
+    after: tuple[str, int, int] | None = None
+    #: Source of the message, and the rule by which it leaves.
+    source: str = ""
+    rule: str = ""
+    #: Token of the mail that told this recipient of what this one replaces or withdraws.
+    previous: str = ""
+    recipient: str = ""
+
+
+class AttemptRecord(Private, frozen=True, kw_only=True):
+    """One attempt and what came of it."""
+
+    delivery: int
+    number: int
+    at: int
+    outcome: str
+    reason: str
+
+
+class ReceiptRecord(Private, frozen=True, kw_only=True):
+    """Something that became of a delivery."""
+
+    delivery: int
+    number: int
+    at: int
+    status: str
+    code: str = ""
+
+
+class ParcelRecord(Private, frozen=True, kw_only=True):
+    """A letter rendered; ``body`` None drops it."""
+
+    delivery: int
+    patient: int
+    body: bytes | None
+
+
+class HoldRecord(Private, frozen=True, kw_only=True):
+    """Something waits for a person."""
+
+    id: int
+    message: int
+    delivery: int | None
+    owner: str
+    rule: str
+    reason: str
+    since: int
+
+
+Record: TypeAlias = (
+    MessageRecord
+    | SeenRecord
+    | SeenDropped
+    | IdentifierRecord
+    | PatientRecord
+    | StayRecord
+    | DocumentRecord
+    | EventRecord
+    | LaneRecord
+    | DeliveryRecord
+    | AttemptRecord
+    | ReceiptRecord
+    | ParcelRecord
+    | HoldRecord
+)

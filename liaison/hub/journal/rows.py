@@ -1,0 +1,241 @@
+"""Records to rows and back: the one place where states are encoded and sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import msgspec
+from sqlalchemy import Table
+
+from liaison.care.document import Document
+from liaison.care.patient import Patient
+from liaison.care.stay import Stay
+from liaison.hub.journal import schema
+from liaison.hub.journal.records import (
+    AttemptRecord,
+    DeliveryRecord,
+    DocumentRecord,
+    EventRecord,
+    HoldRecord,
+    IdentifierRecord,
+    LaneRecord,
+    MessageRecord,
+    ParcelRecord,
+    PatientRecord,
+    ReceiptRecord,
+    Record,
+    SeenRecord,
+    StayRecord,
+    day_of,
+    text_id,
+)
+from liaison.hub.states import Work
+from liaison.hub.vault.sealing import SubjectKey, Vault
+from liaison.hub.vault.subjects import SubjectKeys
+
+Row: TypeAlias = tuple[Any, ...]
+
+#: A message's bytes longer than this go to the blob table.
+BLOB_FROM = 16_384
+
+_encode = msgspec.msgpack.Encoder().encode
+_patient = msgspec.msgpack.Decoder(Patient).decode
+_stay = msgspec.msgpack.Decoder(Stay).decode
+_document = msgspec.msgpack.Decoder(tuple[Document, tuple[tuple[bytes, str], ...]]).decode
+
+
+def place(table: str, row: object, column: str) -> bytes:
+    """Where a sealed object belongs: it opens nowhere else."""
+    return f"{table}|{row}|{column}".encode()
+
+
+class Sealer:
+    """Turns records into rows, sealing as it goes. Owned by the writer."""
+
+    def __init__(self, keys: SubjectKeys) -> None:
+        self._keys = keys
+        self._rows: dict[type[Any], Callable[[Any], Iterable[tuple[Table, Row]]]] = {
+            MessageRecord: self._message,
+            SeenRecord: lambda r: ((schema.seen, (r.name, r.digest, r.message)),),
+            IdentifierRecord: lambda r: ((schema.identifier, (r.blind, r.target, r.id)),),
+            PatientRecord: self._patient,
+            StayRecord: self._stay,
+            DocumentRecord: self._document,
+            EventRecord: self._event,
+            LaneRecord: lambda r: ((schema.lane, (r.patient, r.destination, r.head, r.last, r.due)),),
+            DeliveryRecord: self._delivery,
+            AttemptRecord: lambda r: ((schema.attempt, (day_of(r.delivery), r.delivery, r.number, r.at, r.outcome, r.reason)),),
+            ReceiptRecord: lambda r: ((schema.receipt, (day_of(r.delivery), r.delivery, r.number, r.at, r.status, r.code)),),
+            ParcelRecord: self._parcel,
+            HoldRecord: lambda r: ((schema.hold, (r.id, r.message, r.delivery, r.owner, r.rule, r.reason, r.since, None)),),
+        }
+
+    def rows(self, record: Record) -> Iterable[tuple[Table, Row]]:
+        """The rows of one record."""
+        return self._rows[type(record)](record)
+
+    def _key(self, subject: str) -> SubjectKey:
+        return self._keys.get_or_make(subject)
+
+    def _message(self, r: MessageRecord) -> Iterable[tuple[Table, Row]]:
+        key, day = self._key(r.subject), day_of(r.id)
+        raw = None
+        if r.size > BLOB_FROM:
+            yield schema.blob, (day, r.id, Vault.seal_packed(key, place("blob", r.id, "body"), r.raw))
+        else:
+            raw = Vault.seal_packed(key, place("message", r.id, "raw"), r.raw)
+        decisions = None if r.decisions is None else Vault.seal(key, place("message", r.id, "decisions"), r.decisions)
+        yield (
+            schema.message,
+            (
+                day,
+                r.id,
+                r.source,
+                r.control_id,
+                r.kind,
+                r.verdict,
+                r.received_at,
+                r.subject,
+                r.size,
+                raw,
+                r.reply,
+                r.findings,
+                decisions,
+            ),
+        )
+
+    def _patient(self, r: PatientRecord) -> Iterable[tuple[Table, Row]]:
+        sealed = Vault.seal(self._key(text_id(r.id)), place("patient", r.id, "state"), _encode(r.state))
+        yield schema.patient, (r.id, r.state.revision, sealed)
+
+    def _stay(self, r: StayRecord) -> Iterable[tuple[Table, Row]]:
+        sealed = Vault.seal(self._key(text_id(r.patient)), place("stay", r.id, "state"), _encode(r.state))
+        yield schema.stay, (r.id, r.patient, r.state.revision, sealed)
+
+    def _document(self, r: DocumentRecord) -> Iterable[tuple[Table, Row]]:
+        sealed = Vault.seal(self._key(text_id(r.patient)), place("document", r.id, "state"), _encode((r.state, r.mailed)))
+        yield schema.document, (r.id, r.patient, r.message, str(r.state.status), sealed)
+
+    def _event(self, r: EventRecord) -> Iterable[tuple[Table, Row]]:
+        sealed = Vault.seal(self._key(text_id(r.patient)), place("event", f"{r.message}-{r.ordinal}", "body"), r.body)
+        yield schema.event, (day_of(r.message), r.message, r.ordinal, r.type, r.patient, r.at, sealed)
+
+    def _delivery(self, r: DeliveryRecord) -> Iterable[tuple[Table, Row]]:
+        recipient = None
+        if r.recipient:
+            recipient = Vault.seal(self._key(text_id(r.patient)), place("delivery", r.id, "recipient"), r.recipient.encode())
+        after = None if r.after is None else f"{r.after[0]}/{r.after[1]}/{r.after[2]}"
+        yield (
+            schema.delivery,
+            (
+                day_of(r.id),
+                r.id,
+                r.destination,
+                r.patient,
+                r.lane_seq,
+                r.message,
+                r.ordinal,
+                r.document,
+                str(r.work),
+                r.epoch,
+                r.attempts,
+                r.due,
+                r.created_at,
+                r.token,
+                r.kind,
+                after,
+                r.source,
+                r.rule,
+                r.previous or None,
+                recipient,
+            ),
+        )
+
+    def _parcel(self, r: ParcelRecord) -> Iterable[tuple[Table, Row]]:
+        if r.body is not None:
+            sealed = Vault.seal(self._key(text_id(r.patient)), place("parcel", r.delivery, "body"), r.body)
+            yield schema.parcel, (day_of(r.delivery), r.delivery, sealed)
+
+
+#: Tables whose rows have a state: a row of the same key is overwritten. The others only grow.
+REPLACED = frozenset({schema.patient, schema.stay, schema.document, schema.lane, schema.delivery, schema.identifier})
+
+
+class Opener:
+    """Turns rows back into records. One for the writer, one for each reader."""
+
+    def __init__(self, keys: SubjectKeys) -> None:
+        self._keys = keys
+
+    def patient(self, row: Row) -> PatientRecord:
+        """From (id, state)."""
+        number, sealed = row
+        plain = Vault.open(self._keys.get(text_id(number)), place("patient", number, "state"), sealed)
+        return PatientRecord(id=number, state=_patient(plain))
+
+    def stay(self, row: Row) -> StayRecord:
+        """From (id, patient, state)."""
+        number, patient, sealed = row
+        plain = Vault.open(self._keys.get(text_id(patient)), place("stay", number, "state"), sealed)
+        return StayRecord(id=number, patient=patient, state=_stay(plain))
+
+    def document(self, row: Row) -> DocumentRecord:
+        """From (id, patient, message, state)."""
+        number, patient, message, sealed = row
+        plain = Vault.open(self._keys.get(text_id(patient)), place("document", number, "state"), sealed)
+        state, mailed = _document(plain)
+        return DocumentRecord(id=number, patient=patient, message=message, state=state, mailed=mailed)
+
+    def delivery(self, row: Row) -> DeliveryRecord:
+        """From the whole row of the table."""
+        _day, number, destination, patient, seq, message, ordinal, document, work, epoch, attempts, due, created, *rest = row
+        token, kind, after, source, rule, previous, sealed = rest
+        recipient = ""
+        if sealed is not None:
+            recipient = Vault.open(self._keys.get(text_id(patient)), place("delivery", number, "recipient"), sealed).decode()
+        barrier: tuple[str, int, int] | None = None
+        if after is not None:
+            name, other, last = after.rsplit("/", 2)
+            barrier = (name, int(other), int(last))
+        return DeliveryRecord(
+            id=number,
+            destination=destination,
+            patient=patient,
+            lane_seq=seq,
+            message=message,
+            ordinal=ordinal,
+            document=document,
+            work=Work(work),
+            epoch=epoch,
+            attempts=attempts,
+            due=due,
+            created_at=created,
+            token=token,
+            kind=kind,
+            after=barrier,
+            source=source,
+            rule=rule,
+            previous=previous or "",
+            recipient=recipient,
+        )
+
+    def event(self, message: int, ordinal: int, patient: int, sealed: bytes) -> bytes:
+        """The encoding of an event."""
+        return Vault.open(self._keys.get(text_id(patient)), place("event", f"{message}-{ordinal}", "body"), sealed)
+
+    def message(self, number: int, subject: str, raw: bytes | None, blob: bytes | None) -> bytes:
+        """The bytes of a message, from whichever table has them."""
+        if raw is not None:
+            return Vault.open(self._keys.get(subject), place("message", number, "raw"), raw)
+        if blob is None:
+            return b""
+        return Vault.open(self._keys.get(subject), place("blob", number, "body"), blob)
+
+    def decisions(self, number: int, subject: str, sealed: bytes) -> bytes:
+        """The JSON of a message's decisions."""
+        return Vault.open(self._keys.get(subject), place("message", number, "decisions"), sealed)
+
+    def parcel(self, delivery: int, patient: int, sealed: bytes) -> bytes:
+        """A letter as it was rendered."""
+        return Vault.open(self._keys.get(text_id(patient)), place("parcel", delivery, "body"), sealed)

@@ -1,0 +1,260 @@
+"""What a command sees: the records it asked for, with what the commands before it in the batch wrote laid over them."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from liaison.hub.journal.records import (
+    DeliveryRecord,
+    DocumentRecord,
+    IdentifierRecord,
+    Key,
+    LaneRecord,
+    MessageHead,
+    MessageRecord,
+    PatientRecord,
+    Record,
+    SeenDropped,
+    SeenRecord,
+    StayRecord,
+    first_id_at,
+    microseconds,
+)
+
+R_co = TypeVar("R_co", covariant=True)
+
+#: Kinds whose last value is kept between batches, and how many of each. The writer is alone, so what it kept is the truth.
+CACHED: Mapping[str, int] = {
+    "patient": 3_000,
+    "stay": 1_000,
+    "lane": 6_000,
+    "delivery": 6_000,
+    "queued": 6_000,
+    "identifier": 10_000,
+}
+
+
+class NotAsked(Exception):
+    """A command looked at a record that it had not asked for: a fault of the command."""
+
+
+class Moment:
+    """The clock, ids and randomness of one batch, given to ``decide`` so that it stays repeatable."""
+
+    __slots__ = ("_last", "now", "now_us")
+
+    def __init__(self, now: datetime, last_id: int) -> None:
+        self.now = now
+        self.now_us = microseconds(now)
+        self._last = max(last_id, first_id_at(now) - 1)
+
+    @property
+    def last_id(self) -> int:
+        """The highest id given so far."""
+        return self._last
+
+    def next_id(self) -> int:
+        """An id higher than all before it."""
+        self._last += 1
+        return self._last
+
+    @staticmethod
+    def token() -> str:
+        """128 bits that nobody can guess, as 32 hexadecimal digits."""
+        return secrets.token_hex(16)
+
+
+class View:
+    """Records by key. ``None`` means that the journal has none; a key that was not loaded is a fault."""
+
+    __slots__ = ("_cache", "_values")
+
+    def __init__(self, cache: Cache | None = None) -> None:
+        self._values: dict[Key, Any] = {}
+        self._cache = cache
+
+    def missing(self, keys: Iterable[Key]) -> set[Key]:
+        """Those of ``keys`` that must still be fetched."""
+        values, cache = self._values, self._cache
+        wanted: set[Key] = set()
+        for key in keys:
+            if key not in values:
+                if cache is not None and cache.has(key):
+                    values[key] = cache.get(key)
+                else:
+                    wanted.add(key)
+        return wanted
+
+    def load(self, key: Key, value: object) -> None:
+        """Note what the journal has under ``key`` (None: nothing)."""
+        self._values.setdefault(key, value)
+
+    def knows(self, key: Key) -> bool:
+        """Whether ``key`` was loaded or written."""
+        return key in self._values
+
+    def _get(self, key: Key) -> Any:
+        try:
+            return self._values[key]
+        except KeyError:
+            raise NotAsked(key[0]) from None
+
+    def message(self, number: int) -> MessageHead | None:
+        """The verdict and reply of a message."""
+        value: MessageHead | None = self._get(("message", number))
+        return value
+
+    def seen(self, name: str) -> tuple[SeenRecord, ...]:
+        """The contents met under a name, oldest first."""
+        value: tuple[SeenRecord, ...] | None = self._get(("seen", name))
+        return value or ()
+
+    def identifier(self, blind: bytes) -> IdentifierRecord | None:
+        """Where a blind index leads."""
+        value: IdentifierRecord | None = self._get(("identifier", blind))
+        return value
+
+    def patient(self, number: int) -> PatientRecord | None:
+        """A patient's state."""
+        value: PatientRecord | None = self._get(("patient", number))
+        return value
+
+    def stay(self, number: int) -> StayRecord | None:
+        """A stay's state."""
+        value: StayRecord | None = self._get(("stay", number))
+        return value
+
+    def document(self, number: int) -> DocumentRecord | None:
+        """A document's state."""
+        value: DocumentRecord | None = self._get(("document", number))
+        return value
+
+    def lane(self, patient: int, destination: str) -> LaneRecord | None:
+        """A lane."""
+        value: LaneRecord | None = self._get(("lane", patient, destination))
+        return value
+
+    def delivery(self, number: int) -> DeliveryRecord | None:
+        """A delivery."""
+        value: DeliveryRecord | None = self._get(("delivery", number))
+        return value
+
+    def queued(self, patient: int, destination: str, seq: int) -> int | None:
+        """The id of the delivery that has a number in a lane."""
+        value: int | None = self._get(("queued", patient, destination, seq))
+        return value
+
+    def apply(self, records: Iterable[Record]) -> None:
+        """Lay what a command recorded over what was loaded."""
+        values = self._values
+        for record in records:
+            # By type, not by match: this runs a dozen times a message.
+            if (lay := _LAID.get(type(record))) is not None:
+                lay(values, record)
+
+    def keep(self) -> None:
+        """After the commit: let the cache have what this batch saw and wrote."""
+        if self._cache is not None:
+            for key, value in self._values.items():
+                self._cache.put(key, value)
+
+
+def _lay_delivery(values: dict[Key, Any], record: DeliveryRecord) -> None:
+    values["delivery", record.id] = record
+    if record.lane_seq is not None:
+        values["queued", record.patient, record.destination, record.lane_seq] = record.id
+
+
+def _lay_lane(values: dict[Key, Any], record: LaneRecord) -> None:
+    values["lane", record.patient, record.destination] = record
+
+
+def _lay_patient(values: dict[Key, Any], record: PatientRecord) -> None:
+    values["patient", record.id] = record
+
+
+def _lay_stay(values: dict[Key, Any], record: StayRecord) -> None:
+    values["stay", record.id] = record
+
+
+def _lay_document(values: dict[Key, Any], record: DocumentRecord) -> None:
+    values["document", record.id] = record
+
+
+def _lay_identifier(values: dict[Key, Any], record: IdentifierRecord) -> None:
+    values["identifier", record.blind] = record
+
+
+def _lay_seen(values: dict[Key, Any], record: SeenRecord) -> None:
+    values["seen", record.name] = (values.get(("seen", record.name)) or ()) + (record,)
+
+
+def _lay_seen_dropped(values: dict[Key, Any], record: SeenDropped) -> None:
+    kept = values.get(("seen", record.name)) or ()
+    values["seen", record.name] = tuple(entry for entry in kept if entry.digest != record.digest)
+
+
+def _lay_message(values: dict[Key, Any], record: MessageRecord) -> None:
+    values["message", record.id] = MessageHead(id=record.id, verdict=record.verdict, reply=record.reply)
+
+
+#: Records that a later command of the same batch may ask for; the others only grow the journal.
+_LAID: Mapping[type[Any], Callable[[dict[Key, Any], Any], None]] = {
+    DeliveryRecord: _lay_delivery,
+    LaneRecord: _lay_lane,
+    PatientRecord: _lay_patient,
+    StayRecord: _lay_stay,
+    DocumentRecord: _lay_document,
+    IdentifierRecord: _lay_identifier,
+    SeenRecord: _lay_seen,
+    SeenDropped: _lay_seen_dropped,
+    MessageRecord: _lay_message,
+}
+
+
+class Cache:
+    """Last values by kind, bounded by count, least recently used first out."""
+
+    def __init__(self, bounds: Mapping[str, int] = CACHED) -> None:
+        self._bounds = bounds
+        self._kinds: dict[str, OrderedDict[Key, object]] = {kind: OrderedDict() for kind in bounds}
+
+    def has(self, key: Key) -> bool:
+        """Whether the value of ``key`` is known (None counts)."""
+        kind = self._kinds.get(key[0])
+        return kind is not None and key in kind
+
+    def get(self, key: Key) -> object:
+        """The value of a known key."""
+        kind = self._kinds[key[0]]
+        kind.move_to_end(key)
+        return kind[key]
+
+    def put(self, key: Key, value: object) -> None:
+        """Know a value."""
+        if (kind := self._kinds.get(key[0])) is not None:
+            kind[key] = value
+            kind.move_to_end(key)
+            if len(kind) > self._bounds[key[0]]:
+                kind.popitem(last=False)
+
+    def forget(self) -> None:
+        """Forget all: after a rollback nothing that was kept can be trusted."""
+        for kind in self._kinds.values():
+            kind.clear()
+
+
+class Command(Protocol[R_co]):
+    """One write: what state it needs, then, purely and repeatably, what to record and what to answer."""
+
+    def needs(self, view: View) -> Iterable[Key]:
+        """Keys that it wants, given those known so far; asked until nothing is missing, at most three rounds."""
+        ...
+
+    def decide(self, view: View, moment: Moment) -> tuple[R_co, tuple[Record, ...]]:
+        """The answer and the records. May raise: then nothing of this command is recorded."""
+        ...

@@ -1,0 +1,200 @@
+"""The writer: one thread that takes every waiting command, lets each see what the ones before it wrote, commits once, answers all.
+
+Group commit without a timer: a lone command is committed at once, and what arrives while a commit is under way makes the next batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from liaison.hub.journal.checkpoint import Checkpointer
+from liaison.hub.journal.database import Database
+from liaison.hub.journal.records import Record
+from liaison.hub.journal.view import Cache, Command, Moment, NotAsked, View
+
+R = TypeVar("R")
+
+log = structlog.get_logger()
+
+#: Commands in one batch: enough to share an fsync widely, few enough that the first of them does not wait long for the last.
+MOST_COMMANDS = 192
+_ROUNDS = 3
+
+
+class CommitUnknown(Exception):
+    """The commit may or may not have happened: the caller must not answer; the sender's retry and the duplicate check settle it."""
+
+
+class CommandFailed(Exception):
+    """The command could not be decided or written; nothing of it is in the journal. The cause says why."""
+
+
+class Writer:
+    """Drives a Database from one thread; ``commit`` may be awaited from one event loop."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], *, checkpointer: Checkpointer | None = None) -> None:
+        self._database = database
+        self._clock = clock
+        self._checkpointer = checkpointer
+        self._cache = Cache()
+        self._last_id = database.last_id()
+        self._written = 0
+        self._waiting: SimpleQueue[tuple[Command[Any], asyncio.Future[Any]] | None] = SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; answers are given on the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Commit what waits, then end the thread and close the journal. What comes later is refused."""
+        self._stopped = True
+        self._waiting.put(None)
+        if self._loop is not None:
+            await asyncio.to_thread(self._thread.join)
+        if self._checkpointer is not None:
+            self._checkpointer.stop()
+        self._database.close()
+
+    async def commit(self, command: Command[R]) -> R:
+        """Put a command through; returns its answer after the fsync. Cancelling the wait does not un-take the command.
+
+        Raises:
+            CommandFailed: its decision or its rows failed; nothing of it was written.
+            CommitUnknown: nobody can say.
+        """
+        if self._loop is None:
+            raise RuntimeError("the writer was not started")
+        if self._stopped:
+            raise CommandFailed("the writer was stopped")
+        future: asyncio.Future[R] = self._loop.create_future()
+        self._waiting.put((command, future))
+        return await asyncio.shield(future)
+
+    @property
+    def waiting(self) -> int:
+        """Commands that wait for the next batch."""
+        return self._waiting.qsize()
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            batch: list[tuple[Command[Any], asyncio.Future[Any]]] = []
+            item = self._waiting.get()
+            while item is not None:
+                batch.append(item)
+                if len(batch) >= MOST_COMMANDS or self._waiting.empty():
+                    break
+                item = self._waiting.get()
+            stopping = item is None
+            if batch:
+                answers = self._commit_batch(batch)
+                assert self._loop is not None
+                self._loop.call_soon_threadsafe(_answer, answers)
+                if self._checkpointer is not None:
+                    self._checkpointer.between_batches(self._database, self._written)
+
+    def _commit_batch(self, batch: list[tuple[Command[Any], asyncio.Future[Any]]]) -> list[tuple[asyncio.Future[Any], Any]]:
+        try:
+            return self._attempt_batch(batch)
+        except Exception as error:  # noqa: BLE001 - a state that does not open, a row that is refused: the thread must go on
+            self._recover(error)
+            if len(batch) == 1:
+                ((command, future),) = batch
+                return [(future, _failure(CommandFailed(type(command).__name__), error))]
+        # What one command needs or writes must not cost the others their answer: once more, each alone.
+        return [answer for one in batch for answer in self._commit_batch([one])]
+
+    def _attempt_batch(self, batch: list[tuple[Command[Any], asyncio.Future[Any]]]) -> list[tuple[asyncio.Future[Any], Any]]:
+        view = View(self._cache)
+        moment = Moment(self._clock(), self._last_id)
+        try:
+            return self._decide_and_write(batch, view, moment)
+        finally:
+            # Even where nobody knows whether the rows are there, no other row may ever take their ids.
+            self._last_id = moment.last_id
+
+    def _decide_and_write(
+        self, batch: list[tuple[Command[Any], asyncio.Future[Any]]], view: View, moment: Moment
+    ) -> list[tuple[asyncio.Future[Any], Any]]:
+        for _ in range(_ROUNDS):
+            wanted = view.missing(key for command, _ in batch for key in command.needs(view))
+            if not wanted:
+                break
+            self._database.load(view, wanted)
+        answers: list[tuple[asyncio.Future[Any], Any]] = []
+        records: list[Record] = []
+        for command, future in batch:
+            try:
+                answer, decided = self._decide(command, view, moment)
+            except DBAPIError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a command's data made it do must cost nobody else
+                answers.append((future, _failure(CommandFailed(type(command).__name__), error)))
+                continue
+            view.apply(decided)
+            records.extend(decided)
+            answers.append((future, answer))
+        if records:
+            try:
+                self._database.write(records)
+            except DBAPIError as error:
+                if error.connection_invalidated or _is_disk_fault(error):
+                    self._recover(error)
+                    unknown = CommitUnknown()
+                    return [(future, unknown) for _, future in batch]
+                raise
+        self._written = len(records)
+        view.keep()
+        return answers
+
+    def _decide(self, command: Command[R], view: View, moment: Moment) -> tuple[R, tuple[Record, ...]]:
+        try:
+            return command.decide(view, moment)
+        except NotAsked:
+            # What a command before it in the batch wrote leads further than what was fetched for all: fetch and decide again.
+            for _ in range(2 * _ROUNDS):
+                wanted = view.missing(command.needs(view))
+                if not wanted:
+                    break
+                self._database.load(view, wanted)
+            return command.decide(view, moment)
+
+    def _recover(self, error: Exception) -> None:
+        log.error("journal.batch_failed", error=type(getattr(error, "orig", None) or error).__name__)
+        self._written = 0
+        self._cache.forget()
+        try:
+            self._database.rollback()
+        except DBAPIError:
+            log.error("journal.rollback_failed")
+
+
+def _is_disk_fault(error: DBAPIError) -> bool:
+    name = getattr(error.orig, "sqlite_errorname", "")
+    return str(name).startswith(("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CORRUPT"))
+
+
+def _failure(failure: CommandFailed, cause: BaseException) -> CommandFailed:
+    failure.__cause__ = cause
+    return failure
+
+
+def _answer(answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, answer in answers:
+        if not future.done():
+            if isinstance(answer, (CommandFailed, CommitUnknown)):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)

@@ -1,0 +1,51 @@
+"""The last look: the gates once more when dispatch claims a delivery, with the patient and the document as they are by then."""
+
+from __future__ import annotations
+
+from liaison.care.document import DocumentStatus
+from liaison.care.facts import DocumentAction
+from liaison.hub.journal.records import DeliveryRecord, DocumentRecord, PatientRecord
+from liaison.hub.policy import Policy
+from liaison.rules.decision import Objection, Outcome, Owner
+from liaison.rules.gates.identity import DEROGATION
+from liaison.rules.letters import last_look_letter
+from liaison.rules.routing import last_look_event
+
+
+class PolicyLastLook:
+    """The last look under one policy. Pure: the same states give the same answer."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    def __call__(
+        self, delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None
+    ) -> Objection | None:
+        """What now speaks against the delivery; None when it may leave."""
+        if patient is None:
+            return _NOBODY
+        if delivery.document is None:
+            return last_look_event(patient=patient.state)
+        if document is None:
+            return _NO_DOCUMENT
+        state = document.state
+        withdraws = state.fact.action is DocumentAction.WITHDRAW
+        return last_look_letter(
+            state.fact,
+            destination=delivery.destination,
+            recipient=delivery.recipient,
+            had_ins=delivery.rule != DEROGATION,
+            rules=self._policy.letters,
+            source=delivery.source,
+            patient=patient.state,
+            withdrawn=state.status is DocumentStatus.WITHDRAWN and not withdraws,
+            replaced=state.status is DocumentStatus.REPLACED,
+        )
+
+
+_NOBODY = Objection(
+    outcome=Outcome.HOLD, reason="Le patient n'est plus dans le journal.", rule="dispatch.patient-missing", owner=Owner.GCS
+)
+_NO_DOCUMENT = Objection(
+    outcome=Outcome.HOLD, reason="Le document n'est plus dans le journal.", rule="dispatch.document-missing", owner=Owner.GCS
+)

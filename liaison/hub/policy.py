@@ -1,0 +1,31 @@
+"""What the configuration decides for every message: routes, letters' rules, and how each source is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from liaison.mappings.interpretation import SourceProfile
+from liaison.rules.letters import LetterRules
+from liaison.rules.routing import Route
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Immutable while the hub runs; a new configuration makes a new one."""
+
+    letters: LetterRules
+    profiles: Mapping[str, SourceProfile]
+    #: Every destination that a route names.
+    destinations: tuple[str, ...]
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """All routes, in the configuration's order."""
+        return self.letters.routes
+
+    @property
+    def territory(self) -> Literal["test", "production"]:
+        """Whether real patients' letters leave."""
+        return self.letters.territory

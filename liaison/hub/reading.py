@@ -1,0 +1,151 @@
+"""Reading: from the bytes of one message to all that they say before any state is looked at, reply included. Never raises for content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from liaison.finding import Finding, Severity
+from liaison.hl7.acknowledgement import AckError, build_ack, error_of
+from liaison.hl7.errors import Hl7Error
+from liaison.hl7.message import Message
+from liaison.hub.contracts import MessageIds, Reading, Sender, Verdict
+from liaison.hub.vault.sealing import pack
+from liaison.mappings.document_to_facts import interpret_document_message
+from liaison.mappings.interpretation import Interpretation, SourceProfile, Understanding
+from liaison.mappings.pam_to_facts import interpret
+from liaison.mappings.same_patient import APPLICATION_ERRORS
+
+#: Message types that carry a document: when one is quarantined its sender must know that the letter stays.
+DOCUMENT_KINDS = frozenset({"ORU", "MDM"})
+#: Bodies from this size are read and packed off the event loop.
+LARGE = 65_536
+#: A quarantined message is told with its worst findings, not with all of them.
+_ERRORS_TOLD = 10
+
+
+#: MSA-3.
+TEXTS: Mapping[Verdict, str] = {
+    Verdict.ACCEPTED: "Message pris en charge.",
+    Verdict.ACCEPTED_WITH_FINDINGS: "Message pris en charge, avec des remarques.",
+    Verdict.IGNORED: "Message acquitté et conservé ; ce type d'événement n'est pas exploité.",
+    Verdict.QUARANTINED: "Message conservé mais non compris : une personne doit le voir.",
+    Verdict.REFUSED: "Message refusé pour le moment : à renvoyer plus tard.",
+}
+
+
+def reply_code(kind: str, verdict: Verdict, *, readable: bool) -> str:
+    """MSA-1 for a verdict (CI-SIS, ACK technique; the hub's table).
+
+    A quarantined ADT is answered AA: a feed whose queue stops on an error is worse than one message that waits for a person. A
+    document, or what cannot be told from one, is answered AE: the sender must know that the letter stays where it is.
+    """
+    if verdict is Verdict.REFUSED:
+        return "AR"
+    if verdict is Verdict.QUARANTINED and (not readable or kind in DOCUMENT_KINDS or not kind):
+        return "AE"
+    return "AA"
+
+
+def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetime, reply_id: str) -> Reading:
+    """Read one ER7 message of a source; ``reply_id`` is MSH-10 of the reply."""
+    try:
+        message = Message.parse(raw)
+    except Hl7Error as error:
+        return unreadable(raw, sender, profile, error.finding, now, reply_id)
+    header = message.header
+    kind, event = header.value(9).strip().upper()[:20], header.value(9, 2).strip().upper()[:20]
+    control_id = header.value(10).strip()
+    try:
+        interpretation = interpret_document_message(message, profile) if kind in DOCUMENT_KINDS else interpret(message, profile)
+    except Hl7Error as error:
+        interpretation = Interpretation(understanding=Understanding.NOT_UNDERSTOOD, findings=(*message.findings, error.finding))
+    findings = interpretation.findings
+    answerable = bool(control_id)
+    verdict = verdict_of(interpretation) if answerable else Verdict.QUARANTINED
+
+    def reply_as(decided: Verdict, told: tuple[Finding, ...]) -> bytes:
+        code = reply_code(kind, decided, readable=answerable)
+        grave = [finding for finding in _worst_first(told) if finding.severity in (Severity.ERROR, Severity.FATAL)]
+        errors = [_error(finding) for finding in grave[:_ERRORS_TOLD]] if decided is Verdict.QUARANTINED else []
+        return build_ack(message, code, TEXTS[decided], errors, control_id=reply_id, now=now, raw=raw)
+
+    ids = MessageIds(
+        kind=f"{kind}^{event}" if event else kind,
+        control_id=control_id,
+        application=f"{header.raw_field(3)}|{header.raw_field(4)}",
+        content=without_time(raw, message),
+        processing=header.value(11).strip().upper()[:1] or "P",
+    )
+    return Reading(
+        raw=raw,
+        sender=sender,
+        ids=ids,
+        facts=interpretation.facts if verdict is not Verdict.QUARANTINED else (),
+        findings=findings,
+        verdict=verdict,
+        reply=reply_as(verdict, findings),
+        reply_as=reply_as,
+        packed=pack(raw) if len(raw) >= LARGE else None,
+        establishment=profile.finess or profile.source,
+    )
+
+
+def without_time(raw: bytes, message: Message) -> bytes:
+    """The bytes but for MSH-7, which a sender may fill anew when it sends again."""
+    separator = message.delimiters.field.encode(message.charset.name, errors="replace")
+    start = raw.find(b"MSH")
+    at = start
+    for _ in range(6):
+        at = raw.find(separator, at + 1)
+        if at < 0:
+            return raw
+    end = raw.find(separator, at + 1)
+    return raw if end < 0 else raw[: at + 1] + raw[end:]
+
+
+def verdict_of(interpretation: Interpretation) -> Verdict:
+    """The verdict of an interpretation before any state is looked at."""
+    match interpretation.understanding:
+        case Understanding.NOT_UNDERSTOOD:
+            return Verdict.QUARANTINED
+        case Understanding.IGNORED:
+            return Verdict.IGNORED
+        case Understanding.UNDERSTOOD:
+            remarks = any(finding.severity is not Severity.INFORMATION for finding in interpretation.findings)
+            return Verdict.ACCEPTED_WITH_FINDINGS if remarks else Verdict.ACCEPTED
+
+
+def _error(finding: Finding) -> AckError:
+    """The ERR of a finding, with the application code (ERR-5) where the volet has one for it."""
+    error = error_of(finding)
+    code = APPLICATION_ERRORS.get(finding.rule)
+    return error if code is None else replace(error, condition="207", application=code)
+
+
+def _worst_first(findings: tuple[Finding, ...]) -> list[Finding]:
+    order = tuple(Severity)
+    return sorted(findings, key=lambda finding: -order.index(finding.severity))
+
+
+def unreadable(raw: bytes, sender: Sender, profile: SourceProfile, finding: Finding, now: datetime, reply_id: str) -> Reading:
+    """The reading of bytes in which no message could be read: kept whole, told why."""
+
+    def reply_as(decided: Verdict, told: tuple[Finding, ...]) -> bytes:
+        code = reply_code("", decided, readable=False)
+        return build_ack(None, code, TEXTS[decided], [error_of(f) for f in told], control_id=reply_id, now=now, raw=raw)
+
+    return Reading(
+        raw=raw,
+        sender=sender,
+        ids=MessageIds(kind="", control_id="", content=raw),
+        facts=(),
+        findings=(finding,),
+        verdict=Verdict.QUARANTINED,
+        reply=reply_as(Verdict.QUARANTINED, (finding,)),
+        reply_as=reply_as,
+        packed=pack(raw) if len(raw) >= LARGE else None,
+        establishment=profile.finess or profile.source,
+    )

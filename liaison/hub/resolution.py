@@ -1,0 +1,116 @@
+"""Whose message is this: from identifiers to the patient and the stay that they name, inside one establishment.
+
+An identifier leads only inside the establishment that speaks: two hospitals with the same numbers never meet. A patient is found by
+IPP first. A qualified INS finds a patient only where no IPP contradicts it and the strict traits are equal; a name finds nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from liaison.care.identifiers import Identifier, IdentifierKind
+from liaison.care.person import Traits
+from liaison.hub.journal.records import Key, PatientRecord, number_id
+from liaison.hub.journal.view import View
+
+
+class Blind(Protocol):
+    """The vault's blind index."""
+
+    def __call__(self, *parts: str) -> bytes: ...
+
+
+class BlindIndex:
+    """Blind indexes of one establishment's identifiers, computed once each."""
+
+    def __init__(self, blind: Blind, establishment: str) -> None:
+        self._blind = blind
+        self._establishment = establishment
+        self._known: dict[tuple[str, str, str], bytes] = {}
+
+    def of(self, identifier: Identifier) -> bytes:
+        """Of an identifier of a patient or a stay."""
+        return self.named(identifier.kind, identifier.authority, identifier.value)
+
+    def named(self, kind: str, authority: str, value: str) -> bytes:
+        """Of anything that has a kind, an authority and a value."""
+        key = (kind, authority, value)
+        if (found := self._known.get(key)) is None:
+            found = self._known[key] = self._blind(kind, self._establishment, authority, value)
+        return found
+
+
+def patient_keys(view: View, index: BlindIndex, identifiers: Iterable[Identifier]) -> Iterable[Key]:
+    """What must be loaded to find the patient of ``identifiers``."""
+    for identifier in identifiers:
+        blind = index.of(identifier)
+        key: Key = ("identifier", blind)
+        yield key
+        if view.knows(key) and (entry := view.identifier(blind)) is not None:
+            yield from followed_keys(view, entry.id)
+
+
+def followed_keys(view: View, patient: int) -> Iterable[Key]:
+    """What must be loaded to follow a patient to the one it was merged into."""
+    for _ in range(8):
+        key: Key = ("patient", patient)
+        yield key
+        if not view.knows(key) or (record := view.patient(patient)) is None or not record.state.merged_into:
+            return
+        patient = number_id(record.state.merged_into)
+
+
+def followed(view: View, patient: int) -> PatientRecord | None:
+    """The patient, or the one it was merged into."""
+    record = view.patient(patient)
+    for _ in range(8):
+        if record is None or not record.state.merged_into:
+            break
+        record = view.patient(number_id(record.state.merged_into))
+    return record
+
+
+def find_patient(
+    view: View, index: BlindIndex, identifiers: Iterable[Identifier], traits: Traits | None
+) -> tuple[PatientRecord | None, bool]:
+    """The patient that ``identifiers`` name, and whether a qualified INS of theirs leads to somebody else."""
+    by_ipp: PatientRecord | None = None
+    by_ins: PatientRecord | None = None
+    ipps: set[str] = set()
+    for identifier in identifiers:
+        entry = view.identifier(index.of(identifier))
+        if identifier.kind is IdentifierKind.IPP:
+            ipps.add(identifier.authority)
+        if entry is None:
+            continue
+        if identifier.kind is IdentifierKind.IPP and by_ipp is None:
+            by_ipp = followed(view, entry.id)
+        elif identifier.kind is IdentifierKind.INS and by_ins is None:
+            # The index remembers an INS that was withdrawn since: only who still has it is found by it.
+            holder = followed(view, entry.id)
+            by_ins = holder if holder is not None and identifier in holder.state.active_identifiers else None
+    if by_ipp is not None:
+        return by_ipp, by_ins is not None and by_ins.id != by_ipp.id
+    if by_ins is None:
+        return None, False
+    other_number = any(known.kind is IdentifierKind.IPP and known.authority in ipps for known in by_ins.state.active_identifiers)
+    if other_number or not _same_strict(by_ins.state.traits, traits):
+        return None, True
+    return by_ins, False
+
+
+def _same_strict(known: Traits | None, said: Traits | None) -> bool:
+    if known is None or said is None:
+        return False
+    return known.are_strict and _strict(known) == _strict(said)
+
+
+def _strict(traits: Traits) -> tuple[str, ...]:
+    return (
+        traits.birth_name.casefold(),
+        traits.first_given_name.casefold(),
+        traits.birth_date,
+        traits.sex,
+        traits.birthplace_cog,
+    )

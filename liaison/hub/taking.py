@@ -1,0 +1,322 @@
+"""Taking: one message's facts folded into the state, and the difference told. One run of the intake command's decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec.structs import replace
+
+from liaison.care.changes import Change, remember, told_event_id
+from liaison.care.document import Document, document_changes, fold_document
+from liaison.care.facts import DocumentAction, DocumentFact, Fact, IdentityAction, IdentityFact, MovementFact, ReceiptFact
+from liaison.care.identifiers import Identifier, IdentifierKind
+from liaison.care.movement import TooManyMovementsError
+from liaison.care.notes import findings_of_notes
+from liaison.care.patient import fold_identity, fold_merge, patient_changes
+from liaison.care.stay import fold_movement
+from liaison.events.envelope import Event, to_cloudevent_json
+from liaison.finding import Finding
+from liaison.hub.journal.queries import event_id
+from liaison.hub.journal.records import (
+    DocumentRecord,
+    EventRecord,
+    IdentifierRecord,
+    Key,
+    PatientRecord,
+    Record,
+    StayRecord,
+    text_id,
+)
+from liaison.hub.journal.view import Moment, View
+from liaison.hub.outbox import Outbox
+from liaison.hub.policy import Policy
+from liaison.hub.refusals import (
+    ALREADY_GIVEN,
+    DOCUMENT_CONFLICT,
+    DOCUMENT_OF_ANOTHER,
+    INS_ELSEWHERE,
+    NOBODY,
+    TOO_MANY_MOVEMENTS,
+    VISIT_OF_ANOTHER,
+)
+from liaison.hub.resolution import BlindIndex, find_patient, followed
+from liaison.mappings.change_to_event import event_from_change
+from liaison.private import Private
+from liaison.rules.decision import Outcome
+from liaison.rules.letters import decide_letter
+from liaison.rules.routing import decide_event
+
+
+class Contradiction(Exception):
+    """The facts contradict the state: the message is kept whole for a person, and changes nothing."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.rule)
+        self.finding = finding
+
+
+class Origin(Private, frozen=True, kw_only=True):
+    """Where the facts come from, as far as deciding needs it."""
+
+    message: int
+    source: str
+    establishment: str
+    #: MSH-11.
+    processing: str
+
+
+class Taking:
+    """What was folded so far: records to write, events to tell, the outbox."""
+
+    def __init__(self, origin: Origin, *, policy: Policy, index: BlindIndex, view: View, moment: Moment) -> None:
+        self._origin = origin
+        self._policy = policy
+        self._index_of = index
+        self._view = view
+        self._moment = moment
+        self._new = False
+        self.patient: PatientRecord | None = None
+        self.findings: list[Finding] = []
+        self.records: list[Record] = []
+        self.events: list[Event] = []
+        self.outbox = Outbox(view, moment, message=origin.message, source=origin.source)
+
+    def fold(self, facts: Iterable[Fact]) -> None:
+        """All facts of the message, in order.
+
+        Raises:
+            Contradiction: with the finding that says which; what was folded before it must not be used.
+        """
+        for fact in facts:
+            match fact:
+                case IdentityFact(action=IdentityAction.MERGE):
+                    self._merge(fact)
+                case IdentityFact():
+                    self._identity(fact)
+                case MovementFact():
+                    self._movement(fact)
+                case DocumentFact():
+                    self._document(fact)
+                case ReceiptFact():
+                    pass
+
+    # Identities -------------------------------------------------------------------------------------------------------------------
+
+    def _identity(self, fact: IdentityFact) -> None:
+        old = fact.absorbed if fact.action is IdentityAction.CHANGE_IDENTIFIER else ()
+        before, elsewhere = find_patient(self._view, self._index_of, (*fact.identifiers, *old), fact.traits)
+        if elsewhere:
+            self.findings.append(INS_ELSEWHERE)
+        number = before.id if before is not None else self._moment.next_id()
+        self._new = before is None
+        state = fold_identity(before.state if before is not None else None, fact, patient_id=text_id(number))
+        self._index(state.identifiers if before is None else fact.identifiers, number)
+        self._tell_patient(before, PatientRecord(id=number, state=state))
+
+    def _merge(self, fact: IdentityFact) -> None:
+        survivor, _ = find_patient(self._view, self._index_of, fact.identifiers, fact.traits)
+        absorbed, _ = find_patient(self._view, self._index_of, fact.absorbed, None)
+        number = survivor.id if survivor is not None else self._moment.next_id()
+        self._new = survivor is None
+        state, gone = fold_merge(
+            survivor.state if survivor is not None else None,
+            absorbed.state if absorbed is not None else None,
+            fact,
+            patient_id=text_id(number),
+        )
+        self._index(state.identifiers, number, merged=True)
+        if absorbed is not None and gone is not None and gone != absorbed.state:
+            self.records.append(PatientRecord(id=absorbed.id, state=gone))
+        self._tell_patient(survivor, PatientRecord(id=number, state=state))
+
+    def _tell_patient(self, before: PatientRecord | None, after: PatientRecord) -> None:
+        self.patient = after
+        changes = patient_changes(before.state if before is not None else None, after.state)
+        if changes:
+            told = [(change, self._tell(change, told_event_id(after.state, change))) for change in changes]
+            self.patient = after = PatientRecord(id=after.id, state=remember(after.state, told))
+        if before is None or before.state != after.state:
+            self.records.append(after)
+
+    def _index(self, identifiers: Iterable[Identifier], number: int, *, merged: bool = False) -> None:
+        for identifier in identifiers:
+            blind = self._index_of.of(identifier)
+            key: Key = ("identifier", blind)
+            known = self._view.identifier(blind) if self._view.knows(key) else None
+            # An INS that leads to somebody else stays theirs until a person, or a merge, says otherwise.
+            if known is None or (merged and known.id != number and identifier.kind is not IdentifierKind.INS):
+                self.records.append(IdentifierRecord(blind=blind, target="patient", id=number))
+
+    def _known_patient(self, identifiers: tuple[Identifier, ...]) -> PatientRecord:
+        if self.patient is None:
+            self.patient, _ = find_patient(self._view, self._index_of, identifiers, None)
+        if self.patient is None:
+            raise Contradiction(NOBODY)
+        return self.patient
+
+    # Stays ------------------------------------------------------------------------------------------------------------------------
+
+    def _movement(self, fact: MovementFact) -> None:
+        patient = self._known_patient(fact.patient)
+        blind = self._index_of.of(fact.visit)
+        entry = self._view.identifier(blind)
+        before = None if entry is None else self._view.stay(entry.id)
+        if before is not None:
+            owner = followed(self._view, before.patient)
+            if owner is not None and owner.id != patient.id:
+                raise Contradiction(VISIT_OF_ANOTHER)
+        number = before.id if before is not None else self._moment.next_id()
+        state = before.state if before is not None else None
+        try:
+            after, changes = fold_movement(state, fact, stay_id=text_id(number), patient_id=patient.state.id)
+        except TooManyMovementsError as error:
+            raise Contradiction(TOO_MANY_MOVEMENTS) from error
+        self.findings.extend(findings_of_notes(() if state is None else state.notes, after.notes))
+        stay = StayRecord(id=number, patient=patient.id, state=after)
+        if changes:
+            told = [(change, self._tell(change, told_event_id(after, change), stay=stay)) for change in changes]
+            stay = replace(stay, state=remember(after, told))
+        if before is None or before.state != stay.state:
+            self.records.append(stay)
+        if entry is None:
+            self.records.append(IdentifierRecord(blind=blind, target="stay", id=number))
+
+    # Documents --------------------------------------------------------------------------------------------------------------------
+
+    def _document(self, fact: DocumentFact) -> None:
+        patient = self._known_patient(fact.patient)
+        known = {blind: self._document_at(blind) for blind in document_blinds(self._index_of, fact)}
+        before = next(iter(known.values()))
+        chain = {record.id: record for record in known.values() if record is not None and record is not before}
+        if any(self._owner(record) != patient.id for record in known.values() if record is not None):
+            raise Contradiction(DOCUMENT_OF_ANOTHER)
+        state = before.state if before is not None else None
+        fold = fold_document(state, fact, patient_id=patient.state.id, chain=[record.state for record in chain.values()])
+        if fold.conflict:
+            raise Contradiction(DOCUMENT_CONFLICT)
+        self.findings.extend(findings_of_notes(() if state is None else state.notes, fold.document.notes))
+        by_name = {record.state.id: record for record in chain.values()}
+        self.records.extend(replace(by_name[old.id], state=new) for old, new in fold.others)
+        number = before.id if before is not None else self._moment.next_id()
+        changes = document_changes(state, fold.document)
+        told = [(change, self._tell(change, told_event_id(fold.document, change), document=fold.document)) for change in changes]
+        record = DocumentRecord(
+            id=number,
+            patient=patient.id,
+            message=self._holder(before, fold.document),
+            state=remember(fold.document, told),
+            mailed=before.mailed if before is not None else (),
+        )
+        earlier = {blind: token for one in (*chain.values(), *((before,) if before else ())) for blind, token in one.mailed}
+        self.records.append(self._letters(fact, record, told[-1][1] if told else "", earlier))
+        self._index_document(fact, number, known)
+
+    def _letters(self, fact: DocumentFact, record: DocumentRecord, event: str, earlier: Mapping[bytes, str]) -> DocumentRecord:
+        """Decide who gets the document; ``earlier`` is who was given an earlier version of it, and by which mail."""
+        patient = self._known_patient(fact.patient)
+        letters = decide_letter(
+            fact,
+            rules=self._policy.letters,
+            source=self._origin.source,
+            patient=patient.state,
+            processing=self._origin.processing,
+        )
+        self.findings.extend(letters.findings)
+        mailed = dict(record.mailed)
+        for decided in letters.decisions:
+            to = (decided.destination, decided.recipient.lower())
+            given = self._mailed_as(fact.action, *to)
+            delivers = decided.outcome is Outcome.DELIVER
+            decision = decided
+            if delivers and given in mailed:
+                decision = replace(decided, outcome=Outcome.DROP, reason=ALREADY_GIVEN, rule="letters.already-given")
+            before = (self._mailed_as(action, *to) for action in (DocumentAction.REPLACE, DocumentAction.PUBLISH))
+            delivery = self.outbox.put(
+                decision,
+                patient=patient,
+                new=self._new,
+                kind=fact.type_code,
+                event=event,
+                ordinal=max(len(self.events) - 1, 0),
+                document=record.id,
+                previous=next((earlier[blind] for blind in before if blind in earlier), ""),
+            )
+            if delivery is not None and delivers:
+                mailed[given] = delivery.token
+        return replace(record, mailed=tuple(mailed.items()))
+
+    def _mailed_as(self, action: DocumentAction, destination: str, recipient: str) -> bytes:
+        return self._index_of.named("mailed", f"{action}:{destination}", recipient)
+
+    def _holder(self, before: DocumentRecord | None, after: Document) -> int:
+        """The message that brought the bytes: this one, unless an earlier one brought the same (a withdrawal brings none)."""
+        return before.message if before is not None and before.state.digest == after.digest else self._origin.message
+
+    def _document_at(self, blind: bytes) -> DocumentRecord | None:
+        entry = self._view.identifier(blind)
+        return None if entry is None else self._view.document(entry.id)
+
+    def _owner(self, record: DocumentRecord) -> int | None:
+        owner = followed(self._view, record.patient)
+        return None if owner is None else owner.id
+
+    def _index_document(self, fact: DocumentFact, number: int, known: Mapping[bytes, DocumentRecord | None]) -> None:
+        own, of_set, *_ = document_blinds(self._index_of, fact)
+        if known[own] is None:
+            self.records.append(IdentifierRecord(blind=own, target="document", id=number))
+        newest = known[of_set]
+        if newest is None or (newest.id != number and newest.state.version <= fact.version):
+            self.records.append(IdentifierRecord(blind=of_set, target="document", id=number))
+        if fact.replaces:
+            successor = self._index_of.named("document-successor", "", fact.replaces)
+            self.records.append(IdentifierRecord(blind=successor, target="document", id=number))
+
+    # Telling ----------------------------------------------------------------------------------------------------------------------
+
+    def _tell(self, change: Change, undone: str, *, stay: StayRecord | None = None, document: Document | None = None) -> str:
+        """Make the event of a change and decide where it goes; answers its id."""
+        patient = self.patient
+        if patient is None:
+            raise AssertionError("a change without a patient")
+        ordinal = len(self.events)
+        number = event_id(self._origin.message, ordinal)
+        event = event_from_change(
+            change,
+            event_id=number,
+            patient=patient.state,
+            stay=None if stay is None else stay.state,
+            document=document,
+            finess=self._origin.establishment,
+            recorded_at=self._moment.now,
+            undoes=undone,
+        )
+        self.events.append(event)
+        self.records.append(
+            EventRecord(
+                message=self._origin.message,
+                ordinal=ordinal,
+                type=change.type,
+                patient=patient.id,
+                at=self._moment.now_us,
+                body=to_cloudevent_json(event, lane_seq=None),
+            )
+        )
+        for decision in decide_event(
+            change.type,
+            routes=self._policy.routes,
+            source=self._origin.source,
+            patient=patient.state,
+            processing=self._origin.processing,
+            territory=self._policy.territory,
+        ):
+            self.outbox.put(decision, patient=patient, new=self._new, kind=change.type, event=number, ordinal=ordinal)
+        return number
+
+
+def document_blinds(index: BlindIndex, fact: DocumentFact) -> list[bytes]:
+    """Where a document may be known: under its id first, its set, what replaced it already, what it replaces."""
+    blinds = [index.named("document", "", fact.id), index.named("document-set", "", fact.set_id)]
+    blinds.append(index.named("document-successor", "", fact.id))
+    if fact.replaces:
+        blinds.append(index.named("document", "", fact.replaces))
+    return blinds

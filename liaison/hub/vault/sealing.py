@@ -1,0 +1,146 @@
+"""Sealing: each stored object under a key of its own, that key under its subject's, that one under the master's.
+
+A sealed object is, in order: one byte of format, the wrap (nonce 12, wrapped object key 32, tag 16), then the body (nonce 12,
+ciphertext, tag 16). The body is bound to its format and place (table, row, column), the wrap to the place and to the subject: giving an
+object to another subject rewrites the wrap alone, and destroying a subject's key closes all that was wrapped under it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import zlib
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from liaison.hub.vault.keys import MasterKeys
+
+_PLAIN, _DEFLATED = b"\x01", b"\x02"
+_WRAP = 12 + 32 + 16
+#: Below this an object is sealed as it is: deflating 1 kB costs more than the disk that it saves.
+_DEFLATE_FROM = 4096
+_MOST_INFLATED = 256 * 1024 * 1024
+
+
+def pack(plain: bytes) -> bytes:
+    """A form byte and the bytes, deflated where that is worth it."""
+    if len(plain) >= _DEFLATE_FROM:
+        deflated = zlib.compress(plain, 1)
+        if len(deflated) < len(plain):
+            return _DEFLATED + deflated
+    return _PLAIN + plain
+
+
+class SealBroken(Exception):
+    """A sealed object does not open: wrong key, wrong place, or altered bytes. Names the place only."""
+
+
+class SubjectKey:
+    """The key of one subject, opened; lives in memory only."""
+
+    __slots__ = ("_cipher", "subject")
+
+    def __init__(self, subject: str, key: bytes) -> None:
+        self.subject = subject
+        self._cipher = AESGCM(key)
+
+    def __repr__(self) -> str:
+        return "<SubjectKey>"
+
+    def wrap(self, nonce: bytes, object_key: bytes, place: bytes) -> bytes:
+        """The object key sealed under this subject, for one place."""
+        return self._cipher.encrypt(nonce, object_key, place + self.subject.encode())
+
+    def unwrap(self, nonce: bytes, wrapped: bytes, place: bytes) -> bytes:
+        """Raises InvalidTag when the wrap is another subject's or another place's."""
+        return self._cipher.decrypt(nonce, wrapped, place + self.subject.encode())
+
+
+class Vault:
+    """Seals and opens objects, computes blind indexes and keyed digests."""
+
+    def __init__(self, keys: MasterKeys) -> None:
+        self._master = AESGCM(keys.wrapping)
+        self._blind = keys.blind_index
+        self._digest = keys.content_digest
+        self.check_value = keys.check_value
+
+    def __repr__(self) -> str:
+        return "<Vault>"
+
+    def new_subject_key(self, subject: str, random: bytes) -> tuple[SubjectKey, bytes]:
+        """A subject key made from 32 random bytes, and its wrapped form for the store (12 random bytes of nonce follow them)."""
+        nonce = random[32:44]
+        return SubjectKey(subject, random[:32]), nonce + self._master.encrypt(nonce, random[:32], subject.encode())
+
+    def open_subject_key(self, subject: str, wrapped: bytes) -> SubjectKey:
+        """Open a stored subject key.
+
+        Raises:
+            SealBroken: the key-encryption key is not the one it was wrapped under.
+        """
+        try:
+            return SubjectKey(subject, self._master.decrypt(wrapped[:12], wrapped[12:], subject.encode()))
+        except (InvalidTag, ValueError) as error:
+            raise SealBroken("subject_key") from error
+
+    @classmethod
+    def seal(cls, key: SubjectKey, place: bytes, plain: bytes) -> bytes:
+        """Seal ``plain`` for ``place`` (``table|row|column``)."""
+        return cls.seal_packed(key, place, pack(plain))
+
+    @staticmethod
+    def seal_packed(key: SubjectKey, place: bytes, packed: bytes) -> bytes:
+        """Seal what ``pack`` made, so that the deflating of a large body may be done elsewhere."""
+        random = os.urandom(56)
+        object_key, wrap_nonce, nonce = random[:32], random[32:44], random[44:]
+        body = AESGCM(object_key).encrypt(nonce, packed[1:], packed[:1] + place)
+        return b"".join((packed[:1], wrap_nonce, key.wrap(wrap_nonce, object_key, place), nonce, body))
+
+    @staticmethod
+    def open(key: SubjectKey, place: bytes, sealed: bytes) -> bytes:
+        """Open what ``seal`` made for the same place and subject.
+
+        Raises:
+            SealBroken: any of them differs, or the bytes were altered.
+        """
+        form, wrap, rest = sealed[:1], sealed[1 : 1 + _WRAP], sealed[1 + _WRAP :]
+        try:
+            object_key = key.unwrap(wrap[:12], wrap[12:], place)
+            plain = AESGCM(object_key).decrypt(rest[:12], rest[12:], form + place)
+        except (InvalidTag, ValueError) as error:
+            raise SealBroken(place.decode(errors="replace")) from error
+        if form == _DEFLATED:
+            inflater = zlib.decompressobj()
+            plain = inflater.decompress(plain, _MOST_INFLATED)
+            if not inflater.eof:
+                raise SealBroken(place.decode(errors="replace"))
+        return plain
+
+    @staticmethod
+    def rewrap(old: SubjectKey, new: SubjectKey, place: bytes, sealed: bytes) -> bytes:
+        """Give a sealed object to another subject; only the wrap changes.
+
+        Raises:
+            SealBroken: the object is not ``old``'s.
+        """
+        try:
+            object_key = old.unwrap(sealed[1:13], sealed[13 : 1 + _WRAP], place)
+        except (InvalidTag, ValueError) as error:
+            raise SealBroken(place.decode(errors="replace")) from error
+        nonce = os.urandom(12)
+        return sealed[:1] + nonce + new.wrap(nonce, object_key, place) + sealed[1 + _WRAP :]
+
+    def blind(self, *parts: str) -> bytes:
+        """The blind index of a tuple of texts: 32 bytes, the same for the same parts, useless without the key.
+
+        Each part is preceded by its length: a sender chooses some of them, and no separator is beyond its reach.
+        """
+        encoded = [part.encode(errors="surrogatepass") for part in parts]
+        return hmac.digest(self._blind, b"".join(b"%d:%b" % (len(part), part) for part in encoded), hashlib.sha256)
+
+    def digest(self, content: bytes) -> bytes:
+        """A keyed digest of a message's content, 16 bytes, to recognise a resend."""
+        return hmac.digest(self._digest, content, hashlib.sha256)[:16]

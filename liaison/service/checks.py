@@ -1,0 +1,154 @@
+"""What ``liaison check`` looks at beyond the file itself: keys, journal, directory, certificates, secrets, connections.
+
+Nothing is delivered and nothing is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+
+from liaison.adapters.folder import FolderDestinationSettings
+from liaison.hub.vault.keys import KeyFileError, load_keys
+from liaison.service.configuration import Configuration, DestinationConfiguration
+from liaison.service.directory_file import DirectoryFileError, load_directory
+from liaison.service.kinds import build_destination
+from liaison.service.secrets import SecretError
+
+#: A certificate that ends sooner is a warning.
+NOTICE = timedelta(days=30)
+#: Seconds for one probe.
+PROBE_TIMEOUT = 15.0
+
+
+class Status(enum.StrEnum):
+    """How one thing stands."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAULT = "fault"
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing looked at."""
+
+    #: ``clés``, ``destination platform``…
+    subject: str
+    status: Status
+    #: One French sentence: what was found and, when it is not right, what to do.
+    text: str
+
+
+async def run_checks(configuration: Configuration, now: datetime) -> tuple[Check, ...]:
+    """Everything but the file itself, destinations probed at the same time. ``now`` is aware."""
+    local = [*_standing(configuration), _keys(configuration), _journal(configuration)]
+    local += await asyncio.to_thread(lambda: [*_directory(configuration), *_certificates(configuration, now)])
+    parts = [part for part in configuration.destinations.values() if not _to_be_made(configuration, part)]
+    return (*local, *await asyncio.gather(*(_probe(part, configuration.folder) for part in parts)))
+
+
+def _standing(configuration: Configuration) -> Iterator[Check]:
+    for warning in configuration.warnings:
+        yield Check(subject="configuration", status=Status.WARNING, text=warning)
+    if not configuration.sources:
+        yield Check(subject="configuration", status=Status.WARNING, text="aucune source n'est déclarée : rien n'entrera.")
+    if not configuration.routes:
+        yield Check(subject="configuration", status=Status.WARNING, text="aucune route n'est déclarée : rien ne sortira.")
+
+
+def _keys(configuration: Configuration) -> Check:
+    try:
+        path = configuration.keys_path
+        if not path.exists():
+            if configuration.journal_path.exists():
+                text = f"{path} n'existe pas, et le journal existe déjà : restaurer le fichier de clés, sans lui le journal reste fermé."
+                return Check(subject="clés", status=Status.FAULT, text=text)
+            return Check(subject="clés", status=Status.OK, text=f"{path} sera créé au premier démarrage.")
+        load_keys(path)
+    except (SecretError, KeyFileError) as error:
+        return Check(subject="clés", status=Status.FAULT, text=str(error))
+    return Check(subject="clés", status=Status.OK, text=f"{path} est lisible, et de son propriétaire seul.")
+
+
+def _journal(configuration: Configuration) -> Check:
+    path = configuration.journal_path
+    if path.exists():
+        writable = os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK)
+        text = (
+            f"{path} est là." if writable else f"{path} ne peut être écrit : vérifier le propriétaire du fichier et de son dossier."
+        )
+        return Check(subject="journal", status=Status.OK if writable else Status.FAULT, text=text)
+    folder = next(parent for parent in path.parents if parent.exists())
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return Check(subject="journal", status=Status.OK, text=f"{path} sera créé au premier démarrage.")
+    return Check(subject="journal", status=Status.FAULT, text=f"{path} ne peut être créé : vérifier les droits de {folder}.")
+
+
+def _directory(configuration: Configuration) -> Iterator[Check]:
+    path = configuration.directory_path
+    if path is None:
+        if any("treating-physician" in route.recipients for route in configuration.routes):
+            text = "aucun annuaire ([letters] directory) : les lettres au médecin traitant seront retenues."
+            yield Check(subject="annuaire", status=Status.WARNING, text=text)
+        return
+    try:
+        directory = load_directory(path)
+    except DirectoryFileError as error:
+        yield Check(subject="annuaire", status=Status.FAULT, text=f"{error}.")
+        return
+    text = f"{path} : {len(directory)} boîtes" + (f", {directory.skipped} lignes écartées." if directory.skipped else ".")
+    yield Check(subject="annuaire", status=Status.WARNING if directory.skipped else Status.OK, text=text)
+
+
+def _certificates(configuration: Configuration, now: datetime) -> Iterator[Check]:
+    settings = {f"source {name}": part.settings for name, part in configuration.sources.items()}
+    settings |= {f"destination {name}": part.settings for name, part in configuration.destinations.items()}
+    for subject, each in settings.items():
+        path: str = getattr(each, "certificate", "")
+        if path:
+            yield _certificate(f"certificat, {subject}", Path(path), now)
+
+
+def _certificate(subject: str, path: Path, now: datetime) -> Check:
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except OSError as error:
+        return Check(subject=subject, status=Status.FAULT, text=f"{path} ne peut être lu ({error.strerror}) : vérifier le chemin.")
+    except ValueError:
+        return Check(subject=subject, status=Status.FAULT, text=f"{path} n'est pas un certificat PEM.")
+    end = certificate.not_valid_after_utc
+    if now > end or now < certificate.not_valid_before_utc:
+        return Check(subject=subject, status=Status.FAULT, text=f"{path} n'est pas valide aujourd'hui : le renouveler.")
+    status = Status.WARNING if end - now < NOTICE else Status.OK
+    return Check(subject=subject, status=status, text=f"{path} est valide jusqu'au {end:%d/%m/%Y}.")
+
+
+def _to_be_made(configuration: Configuration, destination: DestinationConfiguration) -> bool:
+    """Whether it is a folder of the built-in configuration, which starting makes."""
+    settings = destination.settings
+    return configuration.path is None and isinstance(settings, FolderDestinationSettings) and not Path(settings.path).exists()
+
+
+async def _probe(destination: DestinationConfiguration, folder: Path) -> Check:
+    subject = f"destination {destination.name}"
+    try:
+        built = build_destination(destination, folder)
+    except (SecretError, ValueError, OSError) as error:
+        return Check(subject=subject, status=Status.FAULT, text=str(error))
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            await built.probe()
+    except TimeoutError:
+        return Check(subject=subject, status=Status.FAULT, text=f"aucune réponse en {PROBE_TIMEOUT:g} s : vérifier le réseau.")
+    except OSError as error:
+        return Check(subject=subject, status=Status.FAULT, text=str(error))
+    finally:
+        await built.close()
+    return Check(subject=subject, status=Status.OK, text="la connexion est établie.")

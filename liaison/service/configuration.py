@@ -1,0 +1,176 @@
+"""What ``liaison.toml`` may say: one declaration for the loader, ``liaison check`` and the reference page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from liaison.mappings.interpretation import SourceProfile
+from liaison.rules.letters import LetterRules
+from liaison.rules.recipient import DirectoryLookup
+from liaison.rules.routing import Route
+from liaison.service.secrets import secret_path
+
+
+class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The ``[hub]`` table."""
+
+    #: Name of the hub, as it appears in pages and mails.
+    name: str = "Liaison"
+    #: ``test``: INS of the test OIDs, any domain. ``production`` demands every protection, and this version has not all of them.
+    territory: Literal["test", "production"] = "test"
+    #: The journal: ``sqlite:///FILE`` (four slashes for an absolute file; a relative one stands beside this file).
+    journal: str = "sqlite:///liaison-data/journal.db"
+    #: The key-encryption key: ``file:PATH`` or ``credential:NAME``. Made on first start only for an empty journal in a test territory.
+    keys: str = "file:liaison-keys/keys"
+    #: How work is announced: ``embedded``, in this process.
+    bus: str = "embedded"
+    #: Bytes of messages that sources may hold at once, all together; beyond, sockets are not read.
+    intake_bytes: int = 67_108_864
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every ``[sources.NAME]`` table may say, whatever its kind."""
+
+    #: What the source is: the name of a kind below.
+    kind: str
+    #: FINESS of the establishment that speaks when a message does not say (9 characters).
+    finess: str
+    #: Time zone of times without one (IANA name).
+    time_zone: str = "Europe/Paris"
+    #: Authorities as the source writes them → canonical: ``finess:…`` or ``oid:…``.
+    authorities: dict[str, str] = {}
+    #: ``live``: everything that is decided leaves.
+    mode: Literal["live", "load", "shadow"] = "live"
+
+
+class DestinationSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every ``[destinations.NAME]`` table may say, whatever its kind."""
+
+    #: What the destination is: the name of a kind below.
+    kind: str
+    #: MSSanté address that letters leave from; needed where a route sends letters.
+    sender: str = ""
+    #: Name shown beside ``sender`` (ECO.2.2.7); empty: the hub's name.
+    label: str = ""
+    #: MSSanté address for replies when the message gives none; empty: ``sender``.
+    reply_to: str = ""
+
+
+class LettersSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The ``[letters]`` table: what is fixed for every letter."""
+
+    #: Product reference for the X-MSS-NIL header (ECO.2.4.3); empty until the product is declared.
+    nil: str = ""
+    #: The national extraction Extraction_Correspondance_MSSante (text or ZIP); without it no treating physician can be found.
+    directory: str = ""
+    #: Which matrix of document flags holds: ``strict`` is the specification's to the letter, ``default`` opens the GP-only row.
+    flags: Literal["default", "strict"] = "default"
+    #: Domains that may be written to; without this key, every domain.
+    domains: tuple[str, ...] | None = None
+
+
+class SourceConfiguration(msgspec.Struct, frozen=True, kw_only=True):
+    """One source: its key, what all sources say, and what its kind says."""
+
+    name: str
+    common: SourceSettings
+    settings: msgspec.Struct
+
+    def profile(self, territory: str) -> SourceProfile:
+        """What reading this source's messages needs to know."""
+        return SourceProfile(
+            source=self.name,
+            finess=self.common.finess,
+            time_zone=self.common.time_zone,
+            test_ins=territory == "test",
+            authorities=self.common.authorities,
+        )
+
+
+class DestinationConfiguration(msgspec.Struct, frozen=True, kw_only=True):
+    """One destination: its key, what all destinations say, and what its kind says."""
+
+    name: str
+    common: DestinationSettings
+    settings: msgspec.Struct
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole configuration, checked."""
+
+    #: Where it was read; None for the one built in.
+    path: Path | None
+    #: Relative paths are looked for here.
+    folder: Path
+    hub: HubSettings
+    sources: Mapping[str, SourceConfiguration]
+    destinations: Mapping[str, DestinationConfiguration]
+    routes: tuple[Route, ...]
+    letters: LettersSettings
+    #: What an operator must keep seeing, in French.
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def journal_path(self) -> Path:
+        """The SQLite file."""
+        return self.folder / self.hub.journal.removeprefix("sqlite:///")
+
+    @property
+    def keys_path(self) -> Path:
+        """The key file. Raises :class:`liaison.service.secrets.SecretError` when systemd gives no such credential."""
+        return secret_path(self.hub.keys, self.folder)
+
+    @property
+    def directory_path(self) -> Path | None:
+        """The national extraction, when one is configured."""
+        return self.folder / self.letters.directory if self.letters.directory else None
+
+    def letter_rules(self, directory: DirectoryLookup | None) -> LetterRules:
+        """What the configuration fixes for every letter, with the directory that was loaded, if any."""
+        return LetterRules(
+            routes=self.routes,
+            territory=self.hub.territory,
+            policy=self.letters.flags,
+            directory=directory,
+            known_domains=self.known_domains,
+        )
+
+    @property
+    def known_domains(self) -> frozenset[str] | None:
+        """Domains that may be written to, in lower case; None when they are not checked."""
+        return None if self.letters.domains is None else frozenset(domain.lower() for domain in self.letters.domains)
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing wrong with a configuration, in French, without the values of the file."""
+
+    #: From 1.
+    line: int
+    #: ``sources.ch-dax``, ``routes[0]``; empty at the root.
+    table: str
+    key: str
+    message: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        place = " ".join(part for part in (f"[{self.table}]" if self.table else "", self.key) if part)
+        return f"ligne {self.line}{', ' + place if place else ''} : {self.message}{' ' + self.remedy if self.remedy else ''}"
+
+
+def table_name(path: tuple[str, ...]) -> str:
+    """A table as people write it: ``sources.ch-dax``, ``routes[0]`` for the first of an array."""
+    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", ".".join(path)) if path[:1] == ("routes",) else ".".join(path)
+
+
+class ConfigurationError(Exception):
+    """A configuration that cannot be used: every fault found, with its line."""
+
+    def __init__(self, file: str, faults: tuple[Fault, ...]) -> None:
+        super().__init__("\n".join(f"{file}, {fault}" for fault in faults))
+        self.file = file
+        self.faults = faults

@@ -1,0 +1,126 @@
+"""What no single key can tell: whether the tables of a configuration fit together, and ask for nothing that is not there yet."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable, Iterator
+
+from liaison.care.identifiers import finess
+from liaison.mssante.address import InvalidAddress, parse_address
+from liaison.rules.recipient import RecipientKind
+from liaison.rules.routing import Route
+from liaison.service.configuration import Configuration, DestinationSettings, Fault, SourceSettings, table_name
+from liaison.service.kinds import DESTINATION_KINDS
+from liaison.service.production import refusal
+from liaison.service.toml_lines import KeyPath
+
+#: The things that events are about (DESIGN's list of the normalised event).
+EVENT_FAMILIES = ("stay", "identity", "document", "letter", "mail", "patient", "appointment", "note", "task")
+
+_Complaint = tuple[KeyPath, str, str]
+
+
+def check_consistency(configuration: Configuration, line: Callable[[KeyPath], int]) -> list[Fault]:
+    """Every fault between the tables; ``line`` tells where a key stands."""
+    complaints = [*_hub(configuration)]
+    for name, source in configuration.sources.items():
+        complaints += _source(("sources", name), source.common)
+    for name, destination in configuration.destinations.items():
+        complaints += _destination(("destinations", name), destination.common)
+    for number, route in enumerate(configuration.routes):
+        complaints += _route(("routes", str(number)), route, configuration)
+    return [
+        Fault(line=line(path), table=table_name(path[:-1]), key=path[-1], message=message, remedy=remedy)
+        for path, message, remedy in complaints
+    ]
+
+
+def _hub(configuration: Configuration) -> Iterator[_Complaint]:
+    hub = configuration.hub
+    if hub.territory == "production":
+        yield ("hub", "territory"), refusal(), '\nÉcrire territory = "test" tant qu\'il en manque.'
+    if not hub.journal.startswith("sqlite:///") or hub.journal == "sqlite:///":
+        yield ("hub", "journal"), "cette version ne tient son journal que dans SQLite.", "Écrire sqlite:////CHEMIN/journal.db."
+    if not hub.keys.startswith(("file:", "credential:")):
+        yield ("hub", "keys"), "la clé de chiffrement est désignée par une référence.", "Écrire file:CHEMIN ou credential:NOM."
+    if hub.bus != "embedded":
+        yield ("hub", "bus"), "cette version n'a que le bus interne.", 'Écrire bus = "embedded".'
+    if hub.intake_bytes < 1_000_000:
+        yield ("hub", "intake_bytes"), "moins d'un Mo ne suffit pas à une lettre.", "Écrire au moins 1000000."
+
+
+def _source(path: KeyPath, source: SourceSettings) -> Iterator[_Complaint]:
+    if finess(source.finess) != source.finess:
+        yield (*path, "finess"), "ce n'est pas un numéro FINESS.", "Écrire les neuf caractères du FINESS de l'établissement."
+    try:
+        zoneinfo.ZoneInfo(source.time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        yield (*path, "time_zone"), "ce fuseau n'existe pas.", "Écrire par exemple Europe/Paris."
+    if source.mode != "live":
+        yield (*path, "mode"), "cette version n'a que le mode « live ».", 'Écrire mode = "live", ou retirer la source.'
+    if not all(authority.startswith(("finess:", "oid:")) for authority in source.authorities.values()):
+        yield (*path, "authorities"), "une autorité n'a pas sa forme canonique.", "Écrire finess:NUMÉRO ou oid:OID."
+
+
+def _destination(path: KeyPath, destination: DestinationSettings) -> Iterator[_Complaint]:
+    for key in ("sender", "reply_to"):
+        try:
+            if text := getattr(destination, key):
+                parse_address(text)
+        except InvalidAddress as fault:
+            yield (*path, key), f"ce n'est pas une adresse. {fault.reason}", "Écrire par exemple liaison@na.mssante.fr."
+
+
+def _route(path: KeyPath, route: Route, configuration: Configuration) -> Iterator[_Complaint]:
+    destination = configuration.destinations.get(route.to)
+    if destination is None:
+        known = ", ".join(configuration.destinations) or "aucune"
+        yield (*path, "to"), "cette destination n'est pas déclarée.", f"Destinations déclarées : {known}."
+    else:
+        takes = DESTINATION_KINDS[destination.common.kind].takes
+        for what in ("events", "documents"):
+            if getattr(route, what) and what not in takes:
+                able = ", ".join(name for name, kind in DESTINATION_KINDS.items() if what in kind.takes)
+                yield (*path, what), f"une destination {destination.common.kind} ne prend pas cela.", f"Genres possibles : {able}."
+        if route.documents and not destination.common.sender:
+            yield (
+                (*path, "to"),
+                "des lettres partiraient de cette destination sans adresse d'envoi.",
+                f"Ajouter sender à [destinations.{route.to}].",
+            )
+    for source in route.sources:
+        if source not in configuration.sources:
+            yield (
+                (*path, "sources"),
+                "une source de cette liste n'est pas déclarée.",
+                f"Sources : {', '.join(configuration.sources)}.",
+            )
+    if configuration.hub.territory == "production" and route.patients == "all" and not route.basis:
+        yield (*path, "basis"), 'en production, patients = "all" demande une base légale écrite.', 'Ajouter basis = "…".'
+    yield from _what(path, route)
+
+
+def _what(path: KeyPath, route: Route) -> Iterator[_Complaint]:
+    if not route.events and not route.documents:
+        yield (*path, "events"), "la route ne prend ni événement ni document.", 'Ajouter events = ["stay.*"] ou documents = ["*"].'
+    for pattern in route.events:
+        family, dot, rest = pattern.partition(".")
+        if pattern != "*" and (family not in EVENT_FAMILIES or not dot or not rest):
+            yield (
+                (*path, "events"),
+                "un motif ne peut désigner aucun événement.",
+                f"Écrire famille.* parmi : {', '.join(EVENT_FAMILIES)}.",
+            )
+    if route.documents and not route.recipients:
+        yield (*path, "recipients"), "la route prend des documents sans dire pour qui.", 'Ajouter recipients = ["named"].'
+    if route.recipients and not route.documents:
+        yield (*path, "recipients"), "des destinataires n'ont de sens qu'avec documents.", "Les retirer, ou ajouter documents."
+    for recipient in route.recipients:
+        if recipient == RecipientKind.REFERRER:
+            yield (
+                (*path, "recipients"),
+                "« referrer » (le médecin adresseur) n'est pas encore servi par cette version.",
+                "Le retirer : named et treating-physician le sont.",
+            )
+        elif recipient not in tuple(RecipientKind):
+            yield (*path, "recipients"), "un destinataire n'existe pas.", 'Écrire "named" ou "treating-physician".'

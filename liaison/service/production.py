@@ -1,0 +1,26 @@
+"""What a production territory demands, and what of it is not there yet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Every protection that DESIGN asks of a production territory and that this version lacks: (what, why it is demanded).
+MISSING: Final[tuple[tuple[str, str], ...]] = (
+    ("opposition", "l'opposition du patient à l'échange et au partage n'est pas encore recueillie ni vérifiée (CSP L1110-4)"),
+    ("patients suivis", "les listes de suivi n'existent pas encore : le partage ne peut être limité aux patients suivis"),
+    ("confidentialité", "les séjours et documents protégés (PV1-16, PD1-12, confidentialité R ou V) ne sont pas encore retenus"),
+    ("contrôle des émetteurs", "une source n'est pas encore limitée à ses pairs, à ses couples MSH-3/4 et à ses autorités"),
+    ("liste blanche", "les domaines destinataires ne sont pas encore vérifiés dans la liste blanche MSSanté signée"),
+    ("certificats MSSanté", "l'authentification par certificat IGC-Santé auprès de l'opérateur n'est pas encore vérifiée"),
+    ("PDF des émetteurs", "les PDF à contenu actif (JavaScript, fichiers joints) ne sont pas encore retenus"),
+    ("modes de mise en service", "les modes « load » et « shadow » ne sont pas encore en place"),
+    ("retenues", "l'échéance et l'escalade des envois retenus ne sont pas encore en place"),
+    ("sauvegarde", "la sauvegarde, la restauration et la vérification du journal ne sont pas encore en place"),
+    ("clés", "l'export, la vérification et le renouvellement des clés ne sont pas encore en place"),
+    ("audit", "la consultation des données de santé n'est pas encore tracée"),
+)
+
+
+def refusal() -> str:
+    """Why this version does not start in production, in French, one line a missing protection."""
+    return "cette version ne démarre pas en production ; il manque :" + "".join(f"\n  - {what} : {why}" for what, why in MISSING)

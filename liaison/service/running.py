@@ -1,0 +1,215 @@
+"""A running hub: everything built from a configuration, started in order, stopped the other way, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from liaison.adapters.budget import ByteBudget
+from liaison.adapters.smtp import SmtpSubmission
+from liaison.hub.claims import Claimed, Withheld
+from liaison.hub.contracts import Destination, Parcel, Reading, Source
+from liaison.hub.dispatch import Dispatcher, Parcels, Station
+from liaison.hub.engine import Engine, Journal
+from liaison.hub.explain import Explanation, explain_taken
+from liaison.hub.intake import Taken
+from liaison.hub.last_look import PolicyLastLook
+from liaison.hub.letters import LetterParcels
+from liaison.hub.parcels import EventParcels, EventShelf
+from liaison.hub.policy import Policy
+from liaison.hub.readers import Readers
+from liaison.hub.vault.keys import MasterKeys, create_keys, load_keys
+from liaison.hub.vault.sealing import Vault
+from liaison.hub.workers import Workers
+from liaison.mappings.document_to_mail import MailSender
+from liaison.service.configuration import Configuration, DestinationConfiguration
+from liaison.service.directory_file import load_directory
+from liaison.service.kinds import build_destination, build_source
+
+log = structlog.get_logger()
+
+#: Seconds that sources get to answer what they took, and dispatch to end what is under way.
+_DRAIN = 15.0
+
+
+class StartError(Exception):
+    """The hub cannot start; says what is missing and what to do, in French."""
+
+
+class RunningHub:
+    """A hub in this process. Use as an asynchronous context manager; the sources listen inside."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        on_message: Callable[[Explanation], None] | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.configuration = configuration
+        self.policy = build_policy(configuration)
+        self.sources: dict[str, Source] = {}
+        self.destinations: dict[str, Destination] = {}
+        self._on_message = on_message
+        self._clock = clock
+        self._serving: list[asyncio.Task[None]] = []
+        self._workers = Workers()
+        self._readers = Readers(self.policy.profiles)
+        self.budget = ByteBudget(configuration.hub.intake_bytes)
+
+    async def __aenter__(self) -> Self:
+        configuration = self.configuration
+        vault = Vault(open_keys(configuration))
+        self.journal = Journal(configuration.journal_path, vault, self._clock)
+        self.journal.writer.start()
+        await self._readers.start()
+        shelf = EventShelf()
+        self.engine = Engine(
+            journal=self.journal,
+            policy=self.policy,
+            clock=self._clock,
+            shelf=shelf,
+            reader=self._readers,
+            observe=self._observe if self._on_message is not None else None,
+        )
+        stations = {name: self._station(name, declared, shelf) for name, declared in configuration.destinations.items()}
+        self.dispatcher = Dispatcher(
+            writer=self.journal.writer,
+            reader=self.journal.reader,
+            stations=stations,
+            last_look=PolicyLastLook(self.policy),
+            clock=self._clock,
+            busy=lambda: self.engine.busy,
+        )
+        self.engine.dispatch_with(self.dispatcher)
+        # What lives as long as the hub is of no interest to the collector, and a full collection must not stall the intake.
+        sys.setswitchinterval(0.0005)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        await self.dispatcher.start()
+        for name, declared in configuration.sources.items():
+            source = build_source(declared, self.budget)
+            self.sources[name] = source
+            self._serving.append(asyncio.create_task(source.run(self.engine.receive), name=f"source-{name}"))
+        await self._listening()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for task in self._serving:
+            task.cancel()
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=_DRAIN)
+        await self.dispatcher.stop(_DRAIN)
+        await self._workers.close()
+        await self._readers.stop()
+        await self.journal.close()
+        log.info("hub.stopped")
+
+    async def failed(self) -> BaseException:
+        """Wait until a source ends by itself, which none should; answers why."""
+        done, _ = await asyncio.wait(self._serving, return_when=asyncio.FIRST_COMPLETED)
+        return next(iter(done)).exception() or RuntimeError("a source ended")
+
+    async def _listening(self) -> None:
+        """Let every source reach its listening, and fail now if one could not."""
+        for name, source in self.sources.items():
+            ready = getattr(source, "listening", None)
+            waits = [task for task in self._serving if task.get_name() == f"source-{name}"]
+            if ready is not None:
+                waiting = asyncio.ensure_future(ready.wait())
+                await asyncio.wait([waiting, *waits], return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+            for task in waits:
+                if task.done():
+                    await self.__aexit__(None, None, None)
+                    raise StartError(f"la source « {name} » ne peut écouter : {task.exception()}") from task.exception()
+
+    def _observe(self, reading: Reading, taken: Taken) -> None:
+        if self._on_message is not None:
+            self._on_message(explain_taken(reading, taken))
+
+    def _station(self, name: str, declared: DestinationConfiguration, shelf: EventShelf) -> Station:
+        destination = build_destination(declared, self.configuration.folder)
+        self.destinations[name] = destination
+        letters = LetterParcels(
+            reader=self.journal.reader,
+            workers=self._workers,
+            profiles=self.policy.profiles,
+            sender=mail_sender(self.configuration, declared),
+            clock=self._clock,
+        )
+        is_mail = isinstance(destination, SmtpSubmission)
+        return Station(
+            name=name,
+            destination=destination,
+            parcels=_Parcels(EventParcels(self.journal.reader, shelf), letters),
+            attempt_seconds=150.0 if is_mail else 35.0,
+            workers=4 if is_mail else 32,
+            keeps_ids=not is_mail,
+        )
+
+
+class _Parcels:
+    """Letters for deliveries of documents, envelopes for events."""
+
+    def __init__(self, events: Parcels, letters: Parcels) -> None:
+        self._events = events
+        self._letters = letters
+
+    async def make(self, claimed: Claimed) -> Parcel | Withheld:
+        return await (self._events if claimed.delivery.document is None else self._letters).make(claimed)
+
+
+def build_policy(configuration: Configuration) -> Policy:
+    """The policy that a configuration declares; reads the directory file, if any.
+
+    Raises:
+        DirectoryFileError: it cannot be read.
+    """
+    path = configuration.directory_path
+    rules = configuration.letter_rules(load_directory(path) if path is not None else None)
+    territory = configuration.hub.territory
+    return Policy(
+        letters=rules,
+        profiles={name: source.profile(territory) for name, source in configuration.sources.items()},
+        destinations=tuple(dict.fromkeys(route.to for route in configuration.routes)),
+    )
+
+
+def mail_sender(configuration: Configuration, declared: DestinationConfiguration) -> MailSender:
+    """In whose name a destination's letters leave."""
+    common = declared.common
+    return MailSender(
+        address=common.sender,
+        label=common.label or configuration.hub.name,
+        reply_to=common.reply_to,
+        nil=configuration.letters.nil,
+    )
+
+
+def open_keys(configuration: Configuration) -> MasterKeys:
+    """The key file, made on first start for an empty journal in a test territory and never otherwise.
+
+    Raises:
+        StartError: the journal has content and its keys are gone.
+        KeyFileError: the file cannot be used.
+    """
+    path, journal = configuration.keys_path, configuration.journal_path
+    if path.exists():
+        return load_keys(path)
+    if configuration.hub.territory != "test" or _has_content(journal):
+        raise StartError(f"les clés {path} manquent alors que le journal {journal} existe : restaurez-les, rien n'est démarré.")
+    return create_keys(path)
+
+
+def _has_content(journal: Path) -> bool:
+    return journal.exists() and journal.stat().st_size > 0

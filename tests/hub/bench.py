@@ -1,0 +1,182 @@
+"""A real journal in a folder, with a clock that only the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from liaison.finding import Finding
+from liaison.hub.claims import Claim, Claimed, ClaimAnswer, LastLook, NotNow, Settle, Stale, Withheld
+from liaison.hub.contracts import Attempt, Reading
+from liaison.hub.engine import Journal, intake
+from liaison.hub.intake import Taken
+from liaison.hub.journal.records import DeliveryRecord, DocumentRecord, Key, PatientRecord, Record
+from liaison.hub.journal.view import Command, Moment, View
+from liaison.hub.policy import Policy
+from liaison.hub.retry import RetryPolicy
+from liaison.hub.vault.keys import master_keys
+from liaison.hub.vault.sealing import Vault
+from liaison.rules.decision import Objection
+from liaison.rules.letters import LetterRules
+from liaison.rules.routing import Route
+from tests.hub.people import NOW, PROFILE, SOURCE
+
+R = TypeVar("R")
+
+KEYS = master_keys(bytes(range(32)))
+ROUTES = (
+    Route(events=("*",), to="platform", patients="all"),
+    Route(documents=("11490-0",), to="mail", recipients=("named",)),
+)
+LEASE = 60.0
+
+
+class Clock:
+    """The time, until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+
+def policy(*routes: Route) -> Policy:
+    """Events to a platform and letters to mailboxes, unless other routes are given."""
+    routes = routes or ROUTES
+    destinations = tuple(dict.fromkeys(route.to for route in routes))
+    return Policy(letters=LetterRules(routes=routes), profiles={SOURCE: PROFILE}, destinations=destinations)
+
+
+def no_objection(_delivery: DeliveryRecord, _patient: PatientRecord | None, _document: DocumentRecord | None) -> Objection | None:
+    """A last look that lets everything through."""
+    return None
+
+
+class Gate:
+    """A command that keeps the writer busy until a test opens it: what is sent meanwhile makes one batch."""
+
+    def __init__(self) -> None:
+        self.reached, self._open = threading.Event(), threading.Event()
+
+    def open(self) -> None:
+        """Let the writer go on."""
+        self._open.set()
+
+    def needs(self, view: View) -> Iterable[Key]:
+        return ()
+
+    def decide(self, view: View, moment: Moment) -> tuple[None, tuple[Record, ...]]:
+        self.reached.set()
+        self._open.wait(30)
+        return None, ()
+
+
+class Bench:
+    """Puts commands through a journal's writer and looks at the rows."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.clock = clock
+        self.path = folder / "journal.db"
+        self.vault = Vault(KEYS)
+        self.policy = policy()
+        self.last_look: LastLook = no_objection
+        self.retry = RetryPolicy()
+        self.open()
+
+    def open(self) -> None:
+        """Open the journal, as a start of the hub does."""
+        self.journal = Journal(self.path, self.vault, self.clock)
+        self.journal.writer.start()
+
+    async def reopen(self) -> None:
+        """Stop the hub and start it again."""
+        await self.journal.close()
+        self.open()
+
+    async def commit(self, command: Command[R]) -> R:
+        """Put one command through."""
+        return await self.journal.writer.commit(command)
+
+    async def together(self, *commands: Command[Any]) -> list[Any]:
+        """Put commands through in one batch; answers or exceptions, in order."""
+        gate = Gate()
+        first = asyncio.ensure_future(self.commit(gate))
+        await asyncio.to_thread(gate.reached.wait, 30)
+        waiting = [asyncio.ensure_future(self.commit(command)) for command in commands]
+        while self.journal.writer.waiting < len(commands):
+            await asyncio.sleep(0)
+        gate.open()
+        await first
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def take(self, message: Reading) -> Taken:
+        """Take one message."""
+        return await self.commit(intake(message, self.policy, self.vault))
+
+    async def take_together(self, *messages: Reading) -> list[Any]:
+        """Take messages in one batch."""
+        return await self.together(*(intake(message, self.policy, self.vault) for message in messages))
+
+    async def claim(self, patient: int, destination: str = "platform") -> ClaimAnswer:
+        """Claim the head of a lane."""
+        lease = int(LEASE * 1e6)
+        return await self.commit(Claim(patient=patient, destination=destination, last_look=self.last_look, lease=lease))
+
+    async def claimed(self, patient: int, destination: str = "platform") -> DeliveryRecord:
+        """Claim the head of a lane, which must be there."""
+        answer = await self.claim(patient, destination)
+        assert isinstance(answer, Claimed)
+        return answer.delivery
+
+    async def settle(self, delivery: DeliveryRecord, attempt: Attempt | Withheld, *, chance: float = 0.0) -> NotNow | Stale:
+        """Say what came of an attempt."""
+        return await self.commit(
+            Settle(
+                delivery=delivery.id,
+                patient=delivery.patient,
+                destination=delivery.destination,
+                epoch=delivery.epoch,
+                attempt=attempt,
+                retry=self.retry,
+                chance=chance,
+            )
+        )
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """What the file says."""
+        with sqlite3.connect(self.path) as connection:
+            found = connection.execute(query, values).fetchall()
+        connection.close()
+        return found
+
+    def works(self, destination: str = "platform") -> list[tuple[int | None, str]]:
+        """Lane numbers and work states of a destination's deliveries, oldest first."""
+        return self.rows("SELECT lane_seq, work FROM delivery WHERE destination = ? ORDER BY id", destination)
+
+    def lane(self, patient: int, destination: str = "platform") -> tuple[int, int, int | None]:
+        """Head, last and due of a lane."""
+        ((head, last, due),) = self.rows(
+            "SELECT head, last, due FROM lane WHERE patient = ? AND destination = ?", patient, destination
+        )
+        return head, last, due
+
+
+def rules(findings: Iterable[Finding]) -> list[str]:
+    """Names of the rules that findings are about."""
+    return [finding.rule for finding in findings]
+
+
+def patient_of(taken: Taken) -> int:
+    """The number of the patient that a message was about."""
+    assert taken.patient is not None
+    return taken.patient.id
