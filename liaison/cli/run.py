@@ -33,8 +33,8 @@ def run(path: Path | None) -> None:
     except ConfigurationError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    make_default_folders(configuration)
     harden()
+    make_default_folders(configuration)
     configure_logs()
     for warning in configuration.warnings:
         click.echo(f"attention : {warning}", err=True)

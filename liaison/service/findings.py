@@ -55,9 +55,9 @@ _INTRODUCTION = """\
 <!-- Made by `python -m liaison.service.findings`: edit the rules where they are enforced, not this page. -->
 
 Each finding names its rule, and so does each decision. A rule keeps its name for good: quote it to a software's vendor, filter on it.
-`fatal` quarantines the message; `error` and `warning` make it accepted with findings; `information` changes nothing. `decision` is
-what a route, a gate or the dispatch decides: deliver, hold or drop. `…` stands for a detail that the hub fills in, never a value of
-the message.
+`fatal` quarantines the message; `error` and `warning` make it accepted with findings; `information` changes nothing. An
+`error` that leaves nothing to act on is told as `fatal`. `decision` is what a route, a gate or the dispatch decides: deliver, hold or
+drop. `…` stands for a detail that the hub fills in, never a value of the message.
 """
 
 
