@@ -226,7 +226,7 @@ def header_of(root: Element, raw: bytes, *, zone: tzinfo = PARIS) -> Header:
         media_type=media_type,
         presents_itself=is_stylesheet(root),
     )
-    return msgspec.structs.replace(header, findings=(*_form_findings(raw), *check(header)))
+    return msgspec.structs.replace(header, findings=(*_form_findings(raw), *_order_findings(document), *check(header)))
 
 
 _CUSTODIAN: Final = f"{H}representedCustodianOrganization"
@@ -313,6 +313,30 @@ def _replaced(related: list[Element]) -> InstanceId | None:
             id = element.find(f"{H}parentDocument/{H}id")
             return None if id is None else _said(read_id(id))
     return None
+
+
+#: The sequence of POCD_MT000040.ClinicalDocument in CDA.xsd.
+_SEQUENCE: Final = (
+    "realmCode", "typeId", "templateId", "id", "code", "title", "effectiveTime", "confidentialityCode", "languageCode", "setId",
+    "versionNumber", "copyTime", "recordTarget", "author", "dataEnterer", "informant", "custodian", "informationRecipient",
+    "legalAuthenticator", "authenticator", "participant", "inFulfillmentOf", "documentationOf", "relatedDocument", "authorization",
+    "componentOf", "component",
+)  # fmt: skip
+_RANKS: Final = {f"{H}{name}": rank for rank, name in enumerate(_SEQUENCE)}
+
+
+def _order_findings(document: Element) -> tuple[Finding, ...]:
+    """Whether the header's elements come in the order of the schema; those of extensions may stand anywhere."""
+    last = 0
+    for element in document.iterchildren(*_RANKS):
+        rank = _RANKS[element.tag]
+        if rank < last:
+            name = element.tag.removeprefix(H)
+            return (Finding(severity=Severity.ERROR, where=f"/ClinicalDocument/{name}", rule="cda.element-order",
+                            message="Un élément de l’en-tête n’est pas à sa place : le schéma CDA impose un ordre (CDA.xsd).",
+                            remedy="Valider le document avec CDA_extended.xsd avant de l’émettre ; des récepteurs le refuseront."),)  # fmt: skip
+        last = rank
+    return ()
 
 
 def _form_findings(raw: bytes) -> tuple[Finding, ...]:

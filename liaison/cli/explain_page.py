@@ -50,7 +50,9 @@ _MAX_SEGMENTS = 60
 _PLAIN_WIDTH = 110
 #: Set IDs say nothing.
 _SET_ID = "Numéro"
-_PLACE = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+))?")
+_PLACE = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+)(?:\[\d+\])?)?(?:\.\d+)*")
+#: Where the rules about a document's flags say that they are.
+_FLAGS = "OBX MetaDMPMSS/"
 _ACTIONS = {DocumentAction.PUBLISH: "publié", DocumentAction.REPLACE: "remplace une version", DocumentAction.WITHDRAW: "supprimé"}
 _LEVELS = {"N1": "PDF dans un CDA (N1)", "N3": "structuré (N3)"}
 
@@ -126,14 +128,15 @@ class ExplanationPage:
         self._title("Le message en clair", _charset(message))
         grid = Table.grid(padding=(0, 1), expand=False)
         grid.add_column(justify="right", width=7, no_wrap=True)
-        grid.add_column(max_width=30)
+        grid.add_column(max_width=36)
         grid.add_column(overflow="fold")
         for segment in message.segments[:_MAX_SEGMENTS]:
             place = segment.where()
             flag = DOCUMENT_FLAGS.get(segment.value(3).strip()) if segment.name == "OBX" else None
             if flag is not None and not any(key.startswith(f"{place}-") for key in marks):
                 said = ", ".join(text for number, _, text in describe(segment) if number == 5)
-                grid.add_row(Text(clean(place), "bold cyan"), Text(flag), Text.assemble(clean(said), "  ", _flag(marks, place)))
+                said_of = Text.assemble(_flag(marks, place), _flag(marks, f"{_FLAGS}{segment.value(3).strip()}"))
+                grid.add_row(Text(clean(place), "bold cyan"), Text(flag), Text.assemble(clean(said), "  ", said_of))
                 continue
             grid.add_row(Text(clean(place), "bold cyan"), Text(clean(segment_name(segment)), "bold"), _flag(marks, place))
             for number, label, text in describe(segment):
@@ -258,8 +261,10 @@ def _marks(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     """Findings by the field or segment that they are about."""
     marks: dict[str, list[Finding]] = {}
     for finding in findings:
-        match = _PLACE.match(finding.where)
-        if match is not None:
+        match = _PLACE.fullmatch(finding.where)
+        if match is None:
+            marks.setdefault(finding.where, []).append(finding)
+        else:
             segment, occurrence, field = match.groups()
             place = segment if occurrence in (None, "1") else f"{segment}[{occurrence}]"
             marks.setdefault(f"{place}-{field}" if field else place, []).append(finding)

@@ -157,6 +157,8 @@ class Settle(Private, frozen=True, kw_only=True):
     epoch: int
     attempt: Attempt | Withheld
     retry: RetryPolicy
+    #: Whether the destination recognises a parcel that it has already: then the same may go again without waiting for proof.
+    keeps_ids: bool = True
     #: Uniform in [0, 1): the jitter.
     chance: float
 
@@ -199,7 +201,9 @@ class Settle(Private, frozen=True, kw_only=True):
                 wait = self.retry.delay(delivery.attempts, self.chance, asked)
                 return self._later(delivery, lane, Work.RETRYING, wait, "unavailable", reason, moment)
             case Uncertain(reason=reason):
-                wait = max(self.retry.uncertain, self.retry.delay(delivery.attempts, self.chance))
+                wait = self.retry.delay(delivery.attempts, self.chance)
+                if not self.keeps_ids:
+                    wait = max(wait, self.retry.uncertain)
                 return self._later(delivery, lane, Work.UNCERTAIN, wait, "uncertain", reason, moment)
 
     def _later(

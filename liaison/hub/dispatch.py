@@ -168,6 +168,7 @@ class Dispatcher:
                 epoch=delivery.epoch,
                 attempt=outcome,
                 retry=station.retry,
+                keeps_ids=station.keeps_ids,
                 chance=random.random(),
             )
         )

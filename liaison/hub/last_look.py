@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from liaison.care.document import DocumentStatus
 from liaison.care.facts import DocumentAction
 from liaison.hub.journal.records import DeliveryRecord, DocumentRecord, PatientRecord
@@ -29,16 +31,16 @@ class PolicyLastLook:
         if document is None:
             return _NO_DOCUMENT
         state = document.state
-        withdraws = state.fact.action is DocumentAction.WITHDRAW
+        fact = replace(state.fact, action=DocumentAction.WITHDRAW) if delivery.withdraws else state.fact
         return last_look_letter(
-            state.fact,
+            fact,
             destination=delivery.destination,
             recipient=delivery.recipient,
             had_ins=delivery.rule != DEROGATION,
             rules=self._policy.letters,
             source=delivery.source,
             patient=patient.state,
-            withdrawn=state.status is DocumentStatus.WITHDRAWN and not withdraws,
+            withdrawn=state.status is DocumentStatus.WITHDRAWN,
             replaced=state.status is DocumentStatus.REPLACED,
         )
 

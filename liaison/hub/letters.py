@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from liaison.care.facts import DocumentAction, DocumentFact
 from liaison.hl7.message import Message
 from liaison.hub.claims import Claimed, Withheld
@@ -80,6 +82,8 @@ class LetterParcels:
         if document is None:
             return Withheld(reason="Le document n'est plus dans le journal.", rule="letters.document-missing")
         fact = document.state.fact
+        if delivery.withdraws:
+            fact = replace(fact, action=DocumentAction.WITHDRAW)
         body = self._reader.parcel(delivery.id, delivery.patient) if delivery.attempts > 1 else None
         if body is None:
             built = await self._build(claimed, fact, document.message)
@@ -103,11 +107,17 @@ class LetterParcels:
         stored = self._reader.message(message)
         if stored is None or stored.raw is None:
             return Withheld(reason="Le message qui portait le document a été effacé.", rule="letters.document-erased")
+        profile = self._profiles.get(stored.line.source)
+        if profile is None:
+            return Withheld(
+                reason="La source de ce document n'est plus configurée : rétablissez-la ou annulez l'envoi.",
+                rule="letters.source-unknown",
+            )
         domain = self._sender.address.rpartition("@")[2]
         job = LetterJob(
             fact=fact,
             raw=stored.raw,
-            profile=self._profiles[stored.line.source],
+            profile=profile,
             recipient=_recipient(delivery.recipient),
             sender=self._sender,
             message_id=f"{delivery.token}@{domain}",

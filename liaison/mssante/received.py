@@ -27,7 +27,8 @@ MAX_PARTS: Final = 200
 _CONTAINER = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.IGNORECASE | re.MULTILINE)
 _HEADER = re.compile(rb"[A-Za-z][A-Za-z0-9-]{0,70}:[ \t]*[^\r\n]*\r?\n")
 _MAIL_HEADER = re.compile(
-    rb"^(?:from|to|subject|date|message-id|mime-version|received|return-path|delivered-to):", re.IGNORECASE | re.MULTILINE
+    rb"^(?:from|to|subject|date|message-id|mime-version|received|return-path|delivered-to|content-type):",
+    re.IGNORECASE | re.MULTILINE,
 )
 _HEAD = 16_384
 
@@ -63,7 +64,9 @@ def read_mail(raw: bytes) -> ReceivedMail:
     try:
         return _read(message_from_bytes(raw, policy=policy.compat32))
     except (MessageError, LookupError, TypeError, ValueError, RecursionError):
-        return _unread("unreadable", "Le courriel est abîmé : ses parties ne peuvent être lues.", "Le renvoyer depuis sa messagerie.")
+        return _unread(
+            "unreadable", "Le courriel est abîmé : ses parties ne peuvent être lues.", "Le renvoyer depuis sa messagerie."
+        )
 
 
 def _read(mail: Message) -> ReceivedMail:

@@ -178,7 +178,7 @@ class JournalReader:
         found: list[int] = []
         stem = text.split("-", 1)[0]
         with self._connection.begin():
-            if len(stem) == 16 and all(digit in "0123456789abcdef" for digit in stem):
+            if len(stem) == 16 and stem[0] in "01234567" and all(digit in "0123456789abcdef" for digit in stem):
                 number = int(stem, 16)
                 table = schema.message.c
                 if self._connection.execute(select(table.id).where(table.day == day_of(number), table.id == number)).first():
@@ -221,7 +221,7 @@ class JournalReader:
     def event_body(self, message: int, ordinal: int) -> bytes | None:
         """The encoding of an event."""
         with self._connection.begin():
-            row = self._connection.exec_driver_sql(_EVENT, (day_of(message), message, ordinal)).tuples().first()
+            row = self._connection.exec_driver_sql(_EVENT, (day_of(message), message, ordinal)).first()
         return None if row is None else self._open.event(message, ordinal, row[0], row[1])
 
     def parcel(self, delivery: int, patient: int) -> bytes | None:

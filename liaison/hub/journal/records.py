@@ -176,6 +176,8 @@ class DeliveryRecord(Private, frozen=True, kw_only=True):
     message: int
     ordinal: int
     document: int | None = None
+    #: Whether the mail announces that the document was withdrawn, and does not carry it.
+    withdraws: bool = False
     work: Work
     epoch: int = 0
     attempts: int = 0

@@ -137,6 +137,7 @@ class Sealer:
                 r.message,
                 r.ordinal,
                 r.document,
+                int(r.withdraws),
                 str(r.work),
                 r.epoch,
                 r.attempts,
@@ -189,8 +190,8 @@ class Opener:
 
     def delivery(self, row: Row) -> DeliveryRecord:
         """From the whole row of the table."""
-        _day, number, destination, patient, seq, message, ordinal, document, work, epoch, attempts, due, created, *rest = row
-        token, kind, after, source, rule, previous, sealed = rest
+        _day, number, destination, patient, seq, message, ordinal, document, withdraws, work, *rest = row
+        epoch, attempts, due, created, token, kind, after, source, rule, previous, sealed = rest
         recipient = ""
         if sealed is not None:
             recipient = Vault.open(self._keys.get(text_id(patient)), place("delivery", number, "recipient"), sealed).decode()
@@ -206,6 +207,7 @@ class Opener:
             message=message,
             ordinal=ordinal,
             document=document,
+            withdraws=bool(withdraws),
             work=Work(work),
             epoch=epoch,
             attempts=attempts,

@@ -137,6 +137,7 @@ delivery = Table(
     _clear("message", BigInteger),
     _clear("ordinal", Integer),
     _clear("document", BigInteger, null=True),
+    _clear("withdraws", Integer),
     _clear("work", String),
     _clear("epoch", Integer),
     _clear("attempts", Integer),

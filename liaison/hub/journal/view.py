@@ -156,6 +156,13 @@ class View:
             if (lay := _LAID.get(type(record))) is not None:
                 lay(values, record)
 
+    def over(self, records: Iterable[Record]) -> View:
+        """This view with ``records`` laid over it, for the one command that has decided them so far."""
+        view = View()
+        view._values = dict(self._values)
+        view.apply(records)
+        return view
+
     def keep(self) -> None:
         """After the commit: let the cache have what this batch saw and wrote."""
         if self._cache is not None:

@@ -21,16 +21,28 @@ _PLAIN, _DEFLATED = b"\x01", b"\x02"
 _WRAP = 12 + 32 + 16
 #: Below this an object is sealed as it is: deflating 1 kB costs more than the disk that it saves.
 _DEFLATE_FROM = 4096
+#: From here on, a piece out of the middle tells how the whole deflates.
+_SAMPLED_FROM, _SAMPLE = 65_536, 8_192
 _MOST_INFLATED = 256 * 1024 * 1024
 
 
 def pack(plain: bytes) -> bytes:
     """A form byte and the bytes, deflated where that is worth it."""
     if len(plain) >= _DEFLATE_FROM:
-        deflated = zlib.compress(plain, 1)
+        deflater = zlib.compressobj(1, strategy=_strategy(plain))
+        deflated = deflater.compress(plain) + deflater.flush()
         if len(deflated) < len(plain):
             return _DEFLATED + deflated
     return _PLAIN + plain
+
+
+def _strategy(plain: bytes) -> int:
+    """A PDF in base64 repeats nothing: to look for repetitions costs 35 ms for 600 kB, to do without 10 ms, for the same size."""
+    if len(plain) < _SAMPLED_FROM:
+        return zlib.Z_DEFAULT_STRATEGY
+    middle = len(plain) // 2
+    sample = plain[middle : middle + _SAMPLE]
+    return zlib.Z_HUFFMAN_ONLY if len(zlib.compress(sample, 1)) > 0.65 * _SAMPLE else zlib.Z_DEFAULT_STRATEGY
 
 
 class SealBroken(Exception):

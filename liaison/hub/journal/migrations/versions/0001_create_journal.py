@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("message", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("ordinal", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("document", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("withdraws", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("work", sa.String(), autoincrement=False, nullable=False),
         sa.Column("epoch", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("attempts", sa.Integer(), autoincrement=False, nullable=False),
