@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ import msgspec
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
-from sqlalchemy.exc import DBAPIError
 
 from liaison.cli.explain_words import OUTCOMES, SEVERITIES, VERDICTS, clean, kind_in_words, plural, time_in_words
 from liaison.events.types import NAMES, TYPES
@@ -23,6 +21,7 @@ from liaison.finding import Finding
 from liaison.hub.contracts import Verdict
 from liaison.hub.engine import subject_keys_path
 from liaison.hub.explain import acknowledgement_of, explain_finding
+from liaison.hub.journal.database import READ_FAULTS
 from liaison.hub.journal.queries import DeliveryLine, JournalReader, StoredMessage
 from liaison.hub.journal.records import number_id
 from liaison.hub.outbox import Decided
@@ -118,7 +117,7 @@ def _reader(path: Path | None) -> Generator[JournalReader]:
         raise click.UsageError(str(error)) from error
     except SealBroken as error:
         raise click.UsageError("ces clés ne sont pas celles du journal : indiquer la bonne configuration.") from error
-    except (DBAPIError, sqlite3.Error) as error:
+    except READ_FAULTS as error:
         raise click.UsageError("le journal ne peut être lu : vérifier le disque, et que la plateforme l'a bien créé.") from error
 
 

@@ -163,8 +163,12 @@ class Settle(Private, frozen=True, kw_only=True):
     chance: float
 
     def needs(self, view: View) -> Iterable[Key]:
-        """The delivery and its lane."""
-        return ("delivery", self.delivery), ("lane", self.patient, self.destination)
+        """The delivery, its lane, and the document that a letter gives."""
+        key: Key = ("delivery", self.delivery)
+        yield key
+        yield ("lane", self.patient, self.destination)
+        if view.knows(key) and (delivery := view.delivery(self.delivery)) is not None and delivery.document is not None:
+            yield ("document", delivery.document)
 
     def decide(self, view: View, moment: Moment) -> tuple[NotNow | Stale, tuple[Record, ...]]:
         """When the lane has something to do next, or Stale."""
@@ -187,6 +191,7 @@ class Settle(Private, frozen=True, kw_only=True):
                     passed,
                     _tried(delivery, now, "refused", f"{code} {reason}"),
                     _hold(delivery, objection, moment),
+                    *_not_given(delivery, view),
                 )
             case Withheld(reason=reason, rule=rule, owner=owner):
                 held = replace(delivery, work=move(delivery.work, Work.HELD))
@@ -199,15 +204,23 @@ class Settle(Private, frozen=True, kw_only=True):
                 )
             case Unavailable(reason=reason, retry_after=asked):
                 wait = self.retry.delay(delivery.attempts, self.chance, asked)
-                return self._later(delivery, lane, Work.RETRYING, wait, "unavailable", reason, moment)
+                return self._later(delivery, lane, Work.RETRYING, wait, "unavailable", reason, view, moment)
             case Uncertain(reason=reason):
                 wait = self.retry.delay(delivery.attempts, self.chance)
                 if not self.keeps_ids:
                     wait = max(wait, self.retry.uncertain)
-                return self._later(delivery, lane, Work.UNCERTAIN, wait, "uncertain", reason, moment)
+                return self._later(delivery, lane, Work.UNCERTAIN, wait, "uncertain", reason, view, moment)
 
     def _later(
-        self, delivery: DeliveryRecord, lane: LaneRecord, work: Work, wait: float, outcome: str, reason: str, moment: Moment
+        self,
+        delivery: DeliveryRecord,
+        lane: LaneRecord,
+        work: Work,
+        wait: float,
+        outcome: str,
+        reason: str,
+        view: View,
+        moment: Moment,
     ) -> tuple[NotNow, tuple[Record, ...]]:
         now = moment.now_us
         tried = _tried(delivery, now, outcome, reason)
@@ -221,7 +234,14 @@ class Settle(Private, frozen=True, kw_only=True):
                 owner=Owner.GCS,
             )
             expired = replace(waiting, work=move(waiting.work, Work.EXPIRED), due=now)
-            return NotNow(due=passed.due), (expired, passed, tried, _hold(delivery, objection, moment), *_dropped(delivery))
+            return NotNow(due=passed.due), (
+                expired,
+                passed,
+                tried,
+                _hold(delivery, objection, moment),
+                *_dropped(delivery),
+                *_not_given(delivery, view),
+            )
         return NotNow(due=waiting.due), (waiting, replace(lane, due=waiting.due), tried)
 
 
@@ -287,6 +307,14 @@ def _hold(delivery: DeliveryRecord, objection: Objection, moment: Moment) -> Hol
         reason=objection.reason,
         since=moment.now_us,
     )
+
+
+def _not_given(delivery: DeliveryRecord, view: View) -> tuple[Record, ...]:
+    """A letter that never left was not given: the hospital may send the document again."""
+    document = None if delivery.document is None else view.document(delivery.document)
+    if document is None:
+        return ()
+    return (replace(document, mailed=tuple(given for given in document.mailed if given[1] != delivery.token)),)
 
 
 def _tried(delivery: DeliveryRecord, now: int, outcome: str, reason: str) -> AttemptRecord:

@@ -119,11 +119,14 @@ class Dispatcher:
     async def _relay(self, station: Station) -> None:
         lanes = self._ready[station.name]
         while not lanes.closed:
-            if len(lanes) < 1_000:
+            if lanes.ready < 1_000:
                 lanes.overflowed = False
-                for due in self._reader.lanes_due(station.name, microseconds(self._clock()), most=5_000):
-                    lanes.add(due.patient)
-            await lanes.wait_closed(0.05 if lanes.overflowed and len(lanes) < 5_000 else RELAY_EVERY)
+                try:
+                    for due in self._reader.lanes_due(station.name, microseconds(self._clock()), most=5_000):
+                        lanes.add(due.patient)
+                except Exception as error:  # noqa: BLE001 - a read that fails once must not end the relay
+                    log.error("dispatch.relay_failed", destination=station.name, error=type(error).__name__)
+            await lanes.wait_closed(0.05 if lanes.overflowed and lanes.ready < 5_000 else RELAY_EVERY)
 
     async def _work(self, station: Station, number: int) -> None:
         lanes = self._ready[station.name]
@@ -140,6 +143,8 @@ class Dispatcher:
                 log.error("dispatch.commit_unknown", destination=station.name)
             except CommandFailed as error:
                 log.error("dispatch.command_failed", destination=station.name, error=type(error.__cause__).__name__)
+            except Exception as error:  # noqa: BLE001 - one lane's fault must not end a worker
+                log.error("dispatch.fault", destination=station.name, error=type(error).__name__)
             finally:
                 lanes.give_back(patient, None if due is None else self._loop_time(due))
 
@@ -177,13 +182,18 @@ class Dispatcher:
         return settled.due if isinstance(settled, NotNow) else None
 
     async def _attempt(self, station: Station, claimed: Claimed) -> Attempt | Withheld:
-        parcel = await station.parcels.make(claimed)
+        delivery = claimed.delivery
+        try:
+            parcel = await station.parcels.make(claimed)
+        except Exception as error:  # noqa: BLE001 - whatever it is, trying again would only meet it again
+            log.error("delivery.parcel_fault", destination=station.name, error=type(error).__name__)
+            return Withheld(
+                reason="L'envoi n'a pas pu être préparé : l'exploitant doit voir le journal.", rule="dispatch.parcel-fault"
+            )
         if isinstance(parcel, Withheld):
             return parcel
-        if claimed.delivery.document is not None and claimed.delivery.attempts == 1:
-            keep = KeepParcel(
-                delivery=claimed.delivery.id, patient=claimed.delivery.patient, epoch=claimed.delivery.epoch, body=parcel.body
-            )
+        if delivery.document is not None and (delivery.attempts == 1 or not self._reader.has_parcel(delivery.id)):
+            keep = KeepParcel(delivery=delivery.id, patient=delivery.patient, epoch=delivery.epoch, body=parcel.body)
             if not await self._writer.commit(keep):
                 return Uncertain(reason="claim lost")
         try:
@@ -191,6 +201,11 @@ class Dispatcher:
                 return await station.destination.deliver(parcel)
         except TimeoutError:
             return Uncertain(reason="attempt timed out")
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return Uncertain(reason="adapter cancelled")
         except Exception as error:  # noqa: BLE001 - the contract: any exception is Uncertain
             log.error("delivery.adapter_fault", destination=station.name, error=type(error).__name__)
             return Uncertain(reason=f"adapter fault: {type(error).__name__}")

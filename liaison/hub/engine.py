@@ -23,7 +23,7 @@ from liaison.hub.journal.queries import JournalReader
 from liaison.hub.journal.writer import CommandFailed, Writer
 from liaison.hub.parcels import EventShelf
 from liaison.hub.policy import Policy
-from liaison.hub.reading import LARGE, read_hl7
+from liaison.hub.reading import LARGE, read_hl7, unreadable
 from liaison.hub.resolution import BlindIndex
 from liaison.hub.vault.sealing import Vault
 from liaison.hub.vault.subjects import SubjectKeys
@@ -151,7 +151,11 @@ class Engine:
         self._replies += 1
         now = self._clock()
         reply_id = f"LIA{now:%Y%m%d%H%M%S}{self._replies % 1_000_000:06d}"
-        return await self._reader.read(raw, sender, now=now, reply_id=reply_id)
+        try:
+            return await self._reader.read(raw, sender, now=now, reply_id=reply_id)
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs this message its reading, not its keeping
+            log.error("reading.failed", source=sender.source, error=type(error).__name__)
+            return unreadable(raw, sender, self._policy.profiles[sender.source], OUR_FAULT, now, reply_id)
 
     async def _commit(self, reading: Reading) -> Taken:
         vault = self._journal.vault

@@ -5,6 +5,7 @@ It is pure: the journal's writer runs it, ``explain`` runs it against an empty v
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 import msgspec
@@ -27,6 +28,8 @@ from liaison.rules.decision import Owner
 
 #: Contents remembered under one control id: a feed with a constant one must not grow without end.
 _CONTENTS_KEPT = 8
+#: MSH-3, 4 and 10 are short in any real feed; whatever is longer is known by its digest.
+_LONGEST_NAME = 300
 _TAKEN = frozenset({Verdict.ACCEPTED, Verdict.ACCEPTED_WITH_FINDINGS})
 
 _encode = msgspec.json.Encoder().encode
@@ -57,7 +60,8 @@ class Intake(Private, frozen=True, kw_only=True):
     @property
     def _name(self) -> str:
         ids = self.reading.ids
-        return f"{self.reading.sender.source}\x1f{ids.application}\x1f{ids.control_id}"
+        name = f"{self.reading.sender.source}\x1f{ids.application}\x1f{ids.control_id}"
+        return name if len(name) <= _LONGEST_NAME else hashlib.sha256(name.encode()).hexdigest()
 
     def needs(self, view: View) -> Iterable[Key]:
         """Whether the message was seen; the patient, stay and document that it names; the lanes that may be written to."""

@@ -20,6 +20,8 @@ class ReadyLanes:
         self._most = most
         self._ready: deque[int] = deque()
         self._later: list[tuple[float, int]] = []
+        #: When each sleeping lane wakes; an entry of ``_later`` that says otherwise is void.
+        self._wakes: dict[int, float] = {}
         self._known: set[int] = set()
         self._busy: set[int] = set()
         #: Lanes told of while a worker had them, and when they are due.
@@ -31,6 +33,11 @@ class ReadyLanes:
 
     def __len__(self) -> int:
         return len(self._known)
+
+    @property
+    def ready(self) -> int:
+        """How many lanes may be taken now."""
+        return len(self._ready)
 
     def __repr__(self) -> str:
         return f"<ReadyLanes ready={len(self._ready)} later={len(self._later)} busy={len(self._busy)}>"
@@ -60,14 +67,16 @@ class ReadyLanes:
         """A lane may have work at loop time ``at`` (0: now)."""
         if patient in self._busy:
             self._again[patient] = min(at, self._again.get(patient, at))
+        elif patient in self._wakes:
+            if at < self._wakes[patient]:
+                self._sleep(patient, at)
         elif patient not in self._known:
             if len(self._known) >= self._most:
                 self.overflowed = True
                 return
             self._known.add(patient)
             if at:
-                heapq.heappush(self._later, (at, patient))
-                self._set_timer()
+                self._sleep(patient, at)
             else:
                 self._ready.append(patient)
                 self._wake_one()
@@ -101,6 +110,16 @@ class ReadyLanes:
                 waiter.set_result(None)
                 return
 
+    def _sleep(self, patient: int, at: float) -> None:
+        if at:
+            self._wakes[patient] = at
+            heapq.heappush(self._later, (at, patient))
+            self._set_timer()
+        else:
+            del self._wakes[patient]
+            self._ready.append(patient)
+            self._wake_one()
+
     def _set_timer(self) -> None:
         loop = asyncio.get_running_loop()
         if self._timer is not None:
@@ -113,7 +132,10 @@ class ReadyLanes:
         self._timer = None
         now = asyncio.get_running_loop().time()
         while self._later and self._later[0][0] <= now:
-            self._ready.append(heapq.heappop(self._later)[1])
-            self._wake_one()
+            at, patient = heapq.heappop(self._later)
+            if self._wakes.get(patient) == at:
+                del self._wakes[patient]
+                self._ready.append(patient)
+                self._wake_one()
         if self._later and not self.closed:
             self._set_timer()

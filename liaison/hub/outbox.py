@@ -48,6 +48,7 @@ class Outbox:
         event: str,
         ordinal: int,
         document: int | None = None,
+        withdraws: bool = False,
         previous: str = "",
     ) -> DeliveryRecord | None:
         """Note a decision and put what it asks for under way; ``new`` says that the patient has no lanes yet."""
@@ -59,8 +60,7 @@ class Outbox:
         lane_seq, after = None, None
         if not held:
             lane = self._lane(patient.id, decision.destination, new)
-            if lane.idle:
-                after = self._barrier(patient, decision.destination)
+            after = self._barrier(patient, decision.destination)
             lane_seq = lane.last + 1
             due = now if lane.idle else lane.due
             self._lanes[patient.id, decision.destination] = LaneRecord(
@@ -75,6 +75,7 @@ class Outbox:
             message=self._message,
             ordinal=ordinal,
             document=document,
+            withdraws=withdraws,
             work=Work.HELD if held else Work.PENDING,
             due=now,
             created_at=now,
@@ -113,8 +114,11 @@ class Outbox:
         return known or LaneRecord(destination=destination, patient=patient)
 
     def _barrier(self, patient: PatientRecord, destination: str) -> tuple[str, int, int] | None:
-        """A merge is a barrier: what was under way for the absorbed patient leaves first."""
-        for absorbed in patient.state.absorbed:
+        """A merge is a barrier: what was under way for the absorbed patient leaves first.
+
+        The newest merge's: what waits for the ones before it is ahead in the lane.
+        """
+        for absorbed in reversed(patient.state.absorbed):
             lane = self._view.lane(number_id(absorbed), destination)
             if lane is not None and not lane.idle:
                 return destination, lane.patient, lane.last

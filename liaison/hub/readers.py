@@ -1,7 +1,7 @@
 """Reading in a process of its own: a message that takes too long to read, or kills its reader, costs nobody else their answer.
 
 It also leaves the hub's own process the sockets, the fold and the writer: on two cores that is worth more than the copy it costs.
-The reader takes messages one after the other, so the oldest one without an answer is the one that it has in hand.
+Answers leave the reader in bundles, so that after a loss nobody knows which message it had in hand: all are read again one by one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import resource
 import signal
 import socket
 import struct
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from multiprocessing.process import BaseProcess
@@ -89,6 +89,9 @@ class Readers:
         self._process: BaseProcess | None = None
         self._line: _Line | None = None
         self._watch: asyncio.Task[None] | None = None
+        #: After a loss the messages are read one at a time, until it is known which one is to blame.
+        self._again: deque[int] = deque()
+        self._alone: int | None = None
         self._last_progress = 0.0
         self._stopping = False
 
@@ -116,7 +119,9 @@ class Readers:
         if not self._waiting:
             self._last_progress = asyncio.get_running_loop().time()
         self._waiting[number] = waiting
-        if self._line is not None:
+        if self._alone is not None:
+            self._again.append(number)
+        elif self._line is not None:
             self._line.send(waiting.frame)
         try:
             read = await waiting.future
@@ -143,6 +148,18 @@ class Readers:
         self._last_progress = asyncio.get_running_loop().time()
         if (waiting := self._waiting.pop(number, None)) is not None and not waiting.future.done():
             waiting.future.set_result(_answer(body))
+        if number == self._alone:
+            self._next()
+
+    def _next(self) -> None:
+        """Send the next of the messages that are read one at a time."""
+        self._alone = None
+        while self._again and self._line is not None:
+            number = self._again.popleft()
+            if (waiting := self._waiting.get(number)) is not None:
+                self._alone = number
+                self._line.send(waiting.frame)
+                return
 
     async def _open(self) -> None:
         ours, theirs = socket.socketpair()
@@ -156,8 +173,8 @@ class Readers:
         _, line = await asyncio.get_running_loop().create_connection(lambda: _Line(self._answered), sock=ours)
         self._line = line
         self._last_progress = asyncio.get_running_loop().time()
-        for waiting in self._waiting.values():
-            line.send(waiting.frame)
+        self._again = deque(self._waiting)
+        self._next()
 
     async def _close(self) -> None:
         line, self._line = self._line, None
@@ -180,12 +197,16 @@ class Readers:
             hung = bool(self._waiting) and loop.time() - self._last_progress > self._seconds
             if dead or hung:
                 log.error("reader.replaced", hung=hung)
-                if self._waiting:
-                    _, culprit = self._waiting.popitem(last=False)
-                    if not culprit.future.done():
-                        culprit.future.set_exception(ReaderLost())
+                alone = next(iter(self._waiting), None) if len(self._waiting) == 1 else self._alone
+                culprit = None if alone is None else self._waiting.pop(alone, None)
+                if culprit is not None and not culprit.future.done():
+                    culprit.future.set_exception(ReaderLost())
                 await self._close()
-                await self._open()
+                try:
+                    await self._open()
+                except OSError as error:  # no process could be started: tried again at the next turn
+                    log.error("reader.not_started", error=type(error).__name__)
+                    await asyncio.sleep(1.0)
 
 
 class _Line(asyncio.Protocol):
@@ -234,6 +255,11 @@ def serve(line: socket.socket, profiles: dict[str, SourceProfile]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(ConnectionError):  # the hub is gone: nobody waits for an answer any more
+        _read_on(line, profiles)
+
+
+def _read_on(line: socket.socket, profiles: dict[str, SourceProfile]) -> None:
     decode = msgspec.msgpack.Decoder(_Asked).decode
     encode = msgspec.msgpack.Encoder().encode
     held = bytearray()
@@ -248,7 +274,11 @@ def serve(line: socket.socket, profiles: dict[str, SourceProfile]) -> None:
             asked = decode(memoryview(held)[start + _HEAD.size : end])
             start = end
             sender = Sender(source=asked.source, peer=asked.peer)
-            reading = read_hl7(asked.raw, sender, profiles[asked.source], now=asked.now, reply_id=asked.reply_id)
+            profile = profiles[asked.source]
+            try:
+                reading = read_hl7(asked.raw, sender, profile, now=asked.now, reply_id=asked.reply_id)
+            except Exception:  # noqa: BLE001 - a fault of ours costs one message its reading and says nothing of what it held
+                reading = unreadable(asked.raw, sender, profile, _LOST, asked.now, asked.reply_id)
             body = encode(
                 _Read(
                     ids=reading.ids,

@@ -5,6 +5,15 @@ from __future__ import annotations
 from liaison.finding import Finding, Severity
 
 #: Reason of a decision, not a finding.
+ALREADY_HELD = "Ce document attend déjà qu'une personne décide de son envoi à ce destinataire : il n'est pas retenu deux fois."
+NUMBER_OF_ANOTHER = Finding(
+    severity=Severity.FATAL,
+    where="MRG-1",
+    rule="hub.number-of-another-patient",
+    message="Le nouvel identifiant est déjà celui d'un autre patient : le message est gardé sans effet.",
+    remedy="Un changement d'identifiant (A47) donne un numéro neuf ; deux dossiers se réunissent par une fusion (A40).",
+    condition="205",
+)
 ALREADY_GIVEN = "Ce document a déjà été adressé à ce destinataire : il n'est pas envoyé deux fois."
 SAME_CONTROL_ID = Finding(
     severity=Severity.WARNING,

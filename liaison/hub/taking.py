@@ -32,10 +32,12 @@ from liaison.hub.outbox import Outbox
 from liaison.hub.policy import Policy
 from liaison.hub.refusals import (
     ALREADY_GIVEN,
+    ALREADY_HELD,
     DOCUMENT_CONFLICT,
     DOCUMENT_OF_ANOTHER,
     INS_ELSEWHERE,
     NOBODY,
+    NUMBER_OF_ANOTHER,
     TOO_MANY_MOVEMENTS,
     VISIT_OF_ANOTHER,
 )
@@ -74,7 +76,7 @@ class Taking:
         self._index_of = index
         self._view = view
         self._moment = moment
-        self._new = False
+        self._new: set[int] = set()
         self.patient: PatientRecord | None = None
         self.findings: list[Finding] = []
         self.records: list[Record] = []
@@ -87,7 +89,10 @@ class Taking:
         Raises:
             Contradiction: with the finding that says which; what was folded before it must not be used.
         """
-        for fact in facts:
+        for number, fact in enumerate(facts):
+            if number and isinstance(fact, IdentityFact | DocumentFact):
+                # An A40 repeats its pairs and a report its documents: each sees what the ones before it changed.
+                self._view = self._view.over(self.records)
             match fact:
                 case IdentityFact(action=IdentityAction.MERGE):
                     self._merge(fact)
@@ -104,11 +109,16 @@ class Taking:
 
     def _identity(self, fact: IdentityFact) -> None:
         old = fact.absorbed if fact.action is IdentityAction.CHANGE_IDENTIFIER else ()
+        if old:
+            holders = [find_patient(self._view, self._index_of, names, None)[0] for names in (fact.identifiers, old)]
+            if len({holder.id for holder in holders if holder is not None}) > 1:
+                raise Contradiction(NUMBER_OF_ANOTHER)
         before, elsewhere = find_patient(self._view, self._index_of, (*fact.identifiers, *old), fact.traits)
         if elsewhere:
             self.findings.append(INS_ELSEWHERE)
         number = before.id if before is not None else self._moment.next_id()
-        self._new = before is None
+        if before is None:
+            self._new.add(number)
         state = fold_identity(before.state if before is not None else None, fact, patient_id=text_id(number))
         self._index(state.identifiers if before is None else fact.identifiers, number)
         self._tell_patient(before, PatientRecord(id=number, state=state))
@@ -117,7 +127,8 @@ class Taking:
         survivor, _ = find_patient(self._view, self._index_of, fact.identifiers, fact.traits)
         absorbed, _ = find_patient(self._view, self._index_of, fact.absorbed, None)
         number = survivor.id if survivor is not None else self._moment.next_id()
-        self._new = survivor is None
+        if survivor is None:
+            self._new.add(number)
         state, gone = fold_merge(
             survivor.state if survivor is not None else None,
             absorbed.state if absorbed is not None else None,
@@ -143,9 +154,17 @@ class Taking:
             blind = self._index_of.of(identifier)
             key: Key = ("identifier", blind)
             known = self._view.identifier(blind) if self._view.knows(key) else None
-            # An INS that leads to somebody else stays theirs until a person, or a merge, says otherwise.
-            if known is None or (merged and known.id != number and identifier.kind is not IdentifierKind.INS):
+            if known is None or (known.id != number and self._may_move(identifier, known, merged)):
                 self.records.append(IdentifierRecord(blind=blind, target="patient", id=number))
+
+    def _may_move(self, identifier: Identifier, known: IdentifierRecord, merged: bool) -> bool:
+        """Whether an identifier may lead to another patient: a number by a merge, an INS when nobody has it any more."""
+        if identifier.kind is not IdentifierKind.INS:
+            return merged
+        if not self._view.knows(("patient", known.id)):
+            return False
+        holder = followed(self._view, known.id)
+        return holder is None or identifier not in holder.state.active_identifiers
 
     def _known_patient(self, identifiers: tuple[Identifier, ...]) -> PatientRecord:
         if self.patient is None:
@@ -226,23 +245,27 @@ class Taking:
         for decided in letters.decisions:
             to = (decided.destination, decided.recipient.lower())
             given = self._mailed_as(fact.action, *to)
+            waits = self._index_of.named("held", f"{fact.action}:{to[0]}", to[1])
             delivers = decided.outcome is Outcome.DELIVER
             decision = decided
-            if delivers and given in mailed:
+            if given in mailed and decided.outcome is not Outcome.DROP:
                 decision = replace(decided, outcome=Outcome.DROP, reason=ALREADY_GIVEN, rule="letters.already-given")
+            elif waits in mailed and decided.outcome is Outcome.HOLD:
+                decision = replace(decided, outcome=Outcome.DROP, reason=ALREADY_HELD, rule="letters.already-held")
             before = (self._mailed_as(action, *to) for action in (DocumentAction.REPLACE, DocumentAction.PUBLISH))
             delivery = self.outbox.put(
                 decision,
                 patient=patient,
-                new=self._new,
+                new=patient.id in self._new,
                 kind=fact.type_code,
                 event=event,
                 ordinal=max(len(self.events) - 1, 0),
                 document=record.id,
+                withdraws=fact.action is DocumentAction.WITHDRAW,
                 previous=next((earlier[blind] for blind in before if blind in earlier), ""),
             )
-            if delivery is not None and delivers:
-                mailed[given] = delivery.token
+            if delivery is not None:
+                mailed[given if delivers else waits] = delivery.token
         return replace(record, mailed=tuple(mailed.items()))
 
     def _mailed_as(self, action: DocumentAction, destination: str, recipient: str) -> bytes:
@@ -309,7 +332,7 @@ class Taking:
             processing=self._origin.processing,
             territory=self._policy.territory,
         ):
-            self.outbox.put(decision, patient=patient, new=self._new, kind=change.type, event=number, ordinal=ordinal)
+            self.outbox.put(decision, patient=patient, new=patient.id in self._new, kind=change.type, event=number, ordinal=ordinal)
         return number
 
 

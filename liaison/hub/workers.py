@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import resource
 import signal
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -27,6 +30,8 @@ log = structlog.get_logger()
 _JOBS_EACH = 500
 #: Address space of one process, in bytes.
 _MEMORY = 2 * 1024**3
+#: Seconds between two looks at whether the hub is still there.
+_LOOK_EVERY = 2.0
 
 
 class JobFailed(Exception):
@@ -92,3 +97,11 @@ def _limit() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+
+
+def _follow(parent: int) -> None:
+    """End with the hub, however it ended: a killed parent leaves its pool's queues open."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_EVERY)
+    os._exit(0)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from liaison.finding import Finding
-from liaison.hub.claims import Claim, Claimed, ClaimAnswer, LastLook, NotNow, Settle, Stale, Withheld
+from liaison.hub.claims import Claim, ClaimAnswer, Claimed, LastLook, NotNow, Settle, Stale, Withheld
 from liaison.hub.contracts import Attempt, Reading
 from liaison.hub.engine import Journal, intake
 from liaison.hub.intake import Taken
@@ -19,6 +21,7 @@ from liaison.hub.journal.records import DeliveryRecord, DocumentRecord, Key, Pat
 from liaison.hub.journal.view import Command, Moment, View
 from liaison.hub.policy import Policy
 from liaison.hub.retry import RetryPolicy
+from liaison.hub.states import BLOCKING, Work
 from liaison.hub.vault.keys import master_keys
 from liaison.hub.vault.sealing import Vault
 from liaison.rules.decision import Objection
@@ -57,7 +60,7 @@ def policy(*routes: Route) -> Policy:
     return Policy(letters=LetterRules(routes=routes), profiles={SOURCE: PROFILE}, destinations=destinations)
 
 
-def no_objection(_delivery: DeliveryRecord, _patient: PatientRecord | None, _document: DocumentRecord | None) -> Objection | None:
+def no_objection(delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None) -> Objection | None:
     """A last look that lets everything through."""
     return None
 
@@ -113,8 +116,8 @@ class Bench:
         first = asyncio.ensure_future(self.commit(gate))
         await asyncio.to_thread(gate.reached.wait, 30)
         waiting = [asyncio.ensure_future(self.commit(command)) for command in commands]
-        while self.journal.writer.waiting < len(commands):
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # each puts its command at its first step
+        assert self.journal.writer.waiting == len(commands)
         gate.open()
         await first
         return await asyncio.gather(*waiting, return_exceptions=True)
@@ -138,7 +141,7 @@ class Bench:
         assert isinstance(answer, Claimed)
         return answer.delivery
 
-    async def settle(self, delivery: DeliveryRecord, attempt: Attempt | Withheld, *, chance: float = 0.0) -> NotNow | Stale:
+    async def settle(self, delivery: DeliveryRecord, attempt: Attempt | Withheld, *, keeps_ids: bool = False) -> NotNow | Stale:
         """Say what came of an attempt."""
         return await self.commit(
             Settle(
@@ -148,7 +151,8 @@ class Bench:
                 epoch=delivery.epoch,
                 attempt=attempt,
                 retry=self.retry,
-                chance=chance,
+                keeps_ids=keeps_ids,
+                chance=0.0,
             )
         )
 
@@ -171,6 +175,11 @@ class Bench:
         return head, last, due
 
 
+def process_of(_job: int) -> int:
+    """The process that a job runs in."""
+    return os.getpid()
+
+
 def rules(findings: Iterable[Finding]) -> list[str]:
     """Names of the rules that findings are about."""
     return [finding.rule for finding in findings]
@@ -180,3 +189,32 @@ def patient_of(taken: Taken) -> int:
     """The number of the patient that a message was about."""
     assert taken.patient is not None
     return taken.patient.id
+
+
+def faults_of_lanes(path: Path) -> list[str]:
+    """What is wrong with the lanes of a journal file: gaps, a head that is not the oldest open delivery, a due time of nothing."""
+    faults: list[str] = []
+    numbers: dict[tuple[int, str], dict[int, Work]] = {}
+    with closing(sqlite3.connect(path)) as connection:
+        for patient, destination, seq, work in connection.execute("SELECT patient, destination, lane_seq, work FROM delivery"):
+            if seq is None:
+                faults += [] if work == Work.HELD else [f"{work} without a place"]
+            elif seq in (lane := numbers.setdefault((patient, destination), {})):
+                faults.append(f"{seq} twice")
+            else:
+                lane[seq] = Work(work)
+        lanes = connection.execute("SELECT patient, destination, head, last, due FROM lane").fetchall()
+    if {(patient, destination) for patient, destination, *_ in lanes} != set(numbers):
+        faults.append("deliveries without a lane, or a lane without deliveries")
+    for patient, destination, head, last, due in lanes:
+        lane = numbers.get((patient, destination), {})
+        first = min((seq for seq, work in lane.items() if work in BLOCKING), default=last + 1)
+        if sorted(lane) != list(range(1, last + 1)):
+            faults.append(f"{sorted(lane)} up to {last}")
+        if head != first:
+            faults.append(f"head {head} where {first} is the first open")
+        if (due is None) != (head > last):
+            faults.append(f"due {due} with head {head} of {last}")
+        if any(work is not Work.PENDING for seq, work in lane.items() if seq > head):
+            faults.append("work behind the head")
+    return faults

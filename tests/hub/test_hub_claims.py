@@ -22,8 +22,6 @@ async def three(bench: Bench) -> int:
     return patient_of(taken)
 
 
-
-
 async def test_a_lane_goes_in_order_and_one_at_a_time(bench: Bench) -> None:
     lane = await three(bench)
     for number in (1, 2, 3):
@@ -55,6 +53,12 @@ async def test_what_is_tried_again_keeps_its_lane(bench: Bench, attempt: Attempt
     bench.clock.move(wait)
     again = await bench.claimed(lane)
     assert (again.lane_seq, again.attempts, again.epoch) == (1, 2, 2)
+
+
+async def test_a_destination_that_knows_its_parcels_again_is_not_kept_waiting_for_proof(bench: Bench) -> None:
+    lane = await three(bench)
+    settled = await bench.settle(await bench.claimed(lane), LOST, keeps_ids=True)
+    assert settled == NotNow(due=microseconds(bench.clock.now) + 1_000_000)
 
 
 async def test_a_peer_that_asks_for_time_gets_it(bench: Bench) -> None:
@@ -122,7 +126,7 @@ async def test_a_lease_that_lapses_makes_the_attempt_uncertain_for_the_last_look
     bench.clock.move(LEASE)
     seen: list[str] = []
 
-    def look(delivery: DeliveryRecord, _patient: PatientRecord | None, _document: DocumentRecord | None) -> Objection | None:
+    def look(delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None) -> Objection | None:
         seen.append(str(delivery.work))
         return None
 
@@ -170,9 +174,7 @@ async def test_after_a_crash_what_never_left_is_tried_at_once(bench: Bench) -> N
 
 
 async def kept(bench: Bench, delivery: DeliveryRecord) -> bool:
-    return await bench.commit(
-        KeepParcel(delivery=delivery.id, patient=delivery.patient, epoch=delivery.epoch, body=b"From: essai")
-    )
+    return await bench.commit(KeepParcel(delivery=delivery.id, patient=delivery.patient, epoch=delivery.epoch, body=b"From: essai"))
 
 
 async def test_a_parcel_is_kept_while_its_letter_may_be_sent_again(bench: Bench) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from liaison.hub.parcels import EventParcels, EventShelf
 from liaison.hub.retry import RetryPolicy
 from tests.hub.bench import Bench, Clock, patient_of
 from tests.hub.people import admission, identity, letter, reading, transfer
+from tests.servers.eventually import eventually
 
 #: Never longer than a look or two at the clock.
 QUICK = RetryPolicy(first=1.0, longest=1.0, uncertain=1.0, give_up_after=1e9)
@@ -63,12 +64,6 @@ async def dispatching(
         await dispatcher.stop(0.2)
 
 
-async def until(reached: Callable[[], bool]) -> None:
-    """Give the loop turns until something is so; pytest's own timeout is the bound."""
-    while not reached():
-        await asyncio.sleep(0.001)
-
-
 def done(bench: Bench, name: str = "platform") -> bool:
     return all(due is None for (due,) in bench.rows("SELECT due FROM lane WHERE destination = ?", name))
 
@@ -80,7 +75,7 @@ async def test_without_any_hint_everything_is_delivered_in_order(bench: Bench) -
     destination = MemoryDestination()
     async with dispatching(bench, destination):
         await destination.wait_for(12)
-        await until(lambda: done(bench))
+        await eventually(lambda: done(bench))
     by_lane: dict[str, list[int]] = {}
     for parcel in destination.parcels:
         by_lane.setdefault(parcel.lane, []).append(parcel.lane_seq)
@@ -112,7 +107,7 @@ async def test_every_failure_is_tried_again_with_the_same_bytes_before_the_next(
     destination = MemoryDestination(script)
     async with dispatching(bench, destination):
         await destination.wait_for(8)
-        await until(lambda: done(bench))
+        await eventually(lambda: done(bench))
     assert [parcel.lane_seq for parcel in destination.parcels] == [1] * 7 + [2]
     assert len({parcel.body for parcel in destination.parcels[:7]}) == 1
     tried = [outcome for (outcome,) in bench.rows("SELECT outcome FROM attempt ORDER BY delivery, number")]
@@ -124,7 +119,7 @@ async def test_what_a_destination_will_never_take_frees_the_lane(bench: Bench) -
     await bench.take(reading(*admission("1", "V1")))
     destination = MemoryDestination([Refused(code="AR", reason="inconnu")])
     async with dispatching(bench, destination):
-        await until(lambda: done(bench))
+        await eventually(lambda: done(bench))
     assert bench.works() == [(1, "failed"), (2, "submitted")]
 
 
@@ -154,7 +149,7 @@ async def test_a_slow_lane_never_stops_another(bench: Bench) -> None:
             (True, 1),
         ]
         destination.free.set()
-        await until(lambda: done(bench))
+        await eventually(lambda: done(bench))
 
 
 async def test_an_attempt_that_takes_too_long_is_uncertain(bench: Bench) -> None:
@@ -163,7 +158,7 @@ async def test_an_attempt_that_takes_too_long_is_uncertain(bench: Bench) -> None
     async with dispatching(bench, destination, seconds=0.01):
         await destination.wait_for(2)
         destination.free.set()
-        await until(lambda: done(bench))
+        await eventually(lambda: done(bench))
     outcomes = [outcome for (outcome,) in bench.rows("SELECT outcome FROM attempt ORDER BY number")]
     assert outcomes[0] == "uncertain" and outcomes[-1] == "delivered"
 
@@ -173,7 +168,7 @@ async def test_an_adapter_that_cancels_itself_is_uncertain_and_costs_no_worker(b
     destination = MemoryDestination([asyncio.CancelledError()])
     async with dispatching(bench, destination, workers=1):
         await destination.wait_for(3)
-        await until(lambda: done(bench))
+        await eventually(lambda: done(bench))
     assert [parcel.lane_seq for parcel in destination.parcels] == [1, 1, 2]
 
 
@@ -195,7 +190,7 @@ async def test_a_parcel_that_cannot_be_made_waits_for_a_person_and_costs_no_work
     destination = MemoryDestination()
     async with dispatching(bench, destination, workers=1, parcels=Failing(bench, bad)):
         await destination.wait_for(2)
-        await until(lambda: done(bench))
+        await eventually(lambda: done(bench))
     assert bench.rows("SELECT DISTINCT work FROM delivery WHERE patient = ?", bad) == [("held",)]
     assert len(bench.rows("SELECT id FROM hold WHERE owner = 'gcs'")) == 2
 
@@ -224,7 +219,7 @@ async def test_a_letter_is_rendered_once_for_all_its_attempts(bench: Bench, clai
     destination = MemoryDestination([Unavailable(reason="x"), Uncertain(reason="y"), Delivered()])
     rendering = Rendering(bench)
     async with dispatching(bench, destination, name="mail", parcels=rendering):
-        await until(lambda: done(bench, "mail"))
+        await eventually(lambda: done(bench, "mail"))
     assert [parcel.body for parcel in destination.parcels] == [b"mail 1"] * 3
     assert bench.rows("SELECT delivery FROM parcel") == []
 
@@ -235,7 +230,7 @@ async def test_what_an_earlier_hub_was_sending_goes_again_with_the_same_id(bench
     await bench.reopen()
     destination = MemoryDestination()
     async with dispatching(bench, destination):
-        await until(lambda: done(bench))
+        await eventually(lambda: done(bench))
     assert [parcel.lane_seq for parcel in destination.parcels] == [1, 2]
     tried = bench.rows("SELECT outcome FROM attempt WHERE delivery = ? ORDER BY number", left.id)
     assert tried == [("interrupted",), ("delivered",)]
@@ -249,13 +244,11 @@ async def test_stopping_leaves_what_is_under_way_to_the_next_start(bench: Bench)
     assert destination.closed and bench.works() == [(1, "sending"), (2, "pending")]
     again = MemoryDestination()
     async with dispatching(bench, again):
-        await until(lambda: done(bench))
-    assert [parcel.id for parcel in again.parcels][0] == destination.parcels[0].id
+        await eventually(lambda: done(bench))
+    assert again.parcels[0].id == destination.parcels[0].id
 
 
-async def test_a_journal_that_cannot_be_asked_for_a_moment_stops_no_relay(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_journal_that_cannot_be_asked_for_a_moment_stops_no_relay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = 0
     lanes_due = bench.journal.reader.lanes_due
 
@@ -272,4 +265,4 @@ async def test_a_journal_that_cannot_be_asked_for_a_moment_stops_no_relay(
     destination = MemoryDestination()
     async with dispatching(bench, destination):
         await destination.wait_for(2)
-        await until(lambda: done(bench))
+        await eventually(lambda: done(bench))

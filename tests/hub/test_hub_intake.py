@@ -6,21 +6,18 @@ import msgspec
 import pytest
 
 from liaison.care.facts import DocumentAction, IdentityAction
-from liaison.care.identifiers import Identifier, IdentifierKind
 from liaison.finding import Finding, Severity
 from liaison.hub.claims import Claimed, NotNow
-from liaison.hub.contracts import Delivered, Unavailable, Verdict
+from liaison.hub.contracts import Delivered, Verdict
 from liaison.hub.intake import Taken
 from liaison.hub.last_look import PolicyLastLook
 from liaison.rules.decision import Outcome
-from tests.hub.bench import Bench, patient_of, policy, rules
+from tests.hub.bench import Bench, patient_of, rules
 from tests.hub.people import (
     GP,
-    NOW,
     OTHER_GP,
     admission,
     identity,
-    ins,
     ipp,
     letter,
     merge,
@@ -113,9 +110,7 @@ async def test_a_withdrawn_ins_finds_nobody(bench: Bench) -> None:
 async def test_a_withdrawn_ins_may_be_given_to_whom_it_belongs(bench: Bench) -> None:
     matricule = "279034019212355"
     await bench.take(reading(identity("1", matricule=matricule)))
-    gone = msgspec.structs.replace(
-        identity("1", minutes=1), action=IdentityAction.CHANGE_IDENTIFIER, removes_ins=True, statuses=()
-    )
+    gone = msgspec.structs.replace(identity("1", minutes=1), action=IdentityAction.CHANGE_IDENTIFIER, removes_ins=True, statuses=())
     await bench.take(reading(gone))
     rightful = await bench.take(reading(identity("2", matricule=matricule, minutes=2)))
     later = await bench.take(reading(identity("", matricule=matricule, minutes=3)))

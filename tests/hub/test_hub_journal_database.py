@@ -10,12 +10,11 @@ import pytest
 
 from liaison.hub.engine import Journal
 from liaison.hub.journal.database import Database, JournalError, WrongKeys
-from liaison.hub.journal.migrate import migrate
 from liaison.hub.vault.keys import master_keys
 from liaison.hub.vault.sealing import Vault
 from liaison.hub.vault.subjects import SubjectKeys
 from tests.hub.bench import KEYS, Bench, Clock, patient_of
-from tests.hub.people import NOW, PROFILE, SOURCE, admission, identity, letter, movement, reading
+from tests.hub.people import SOURCE, admission, identity, letter, movement, reading
 
 OTHER = Vault(master_keys(bytes(32)))
 
@@ -84,23 +83,19 @@ def test_a_start_that_is_cut_off_during_a_migration_leaves_nothing(tmp_path: Pat
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
     with closing(SubjectKeys(None, Vault(KEYS))) as keys, closing(Database(path, keys, b"check")) as database:
-        migrate_twice(database)
-
-
-def migrate_twice(database: Database) -> None:
-    assert database.last_id() == 0 and database.start_incarnation() == 1 and database.start_incarnation() == 2
-    assert callable(migrate)
+        assert database.last_id() == 0 and database.start_incarnation() == 1
 
 
 async def test_each_start_is_told_apart_and_goes_on_with_higher_ids(bench: Bench) -> None:
     first = bench.journal.incarnation
-    taken = await bench.take(reading(*admission("1", "V1")))
+    await bench.take(reading(*admission("1", "V1")))
+    given = bench.rows(
+        "SELECT id FROM message UNION SELECT id FROM patient UNION SELECT id FROM stay UNION SELECT id FROM delivery"
+    )
     await bench.reopen()
     assert bench.journal.incarnation == first + 1
     later = await bench.take(reading(identity("2")))
-    assert int(later.answer.message_id, 16) > max(
-        int(taken.answer.message_id, 16), *(number for (number,) in bench.rows("SELECT id FROM delivery WHERE lane_seq < 3"))
-    ) - 5
+    assert int(later.answer.message_id, 16) > max(number for (number,) in given)
 
 
 async def test_states_come_back_from_the_file_as_they_were(bench: Bench) -> None:
@@ -136,5 +131,5 @@ async def test_nothing_that_identifies_is_anywhere_in_the_files(bench: Bench) ->
     bench.open()
     (line, *_) = bench.journal.reader.messages()
     stored = bench.journal.reader.message(int(line.id, 16))
-    assert stored is not None and stored.raw == raw and stored.decisions is not None and name.encode() in stored.raw
-    assert bench.clock.now == NOW and line.source == SOURCE == PROFILE.source
+    assert stored is not None and stored.raw == raw and stored.decisions is not None
+    assert line.source == SOURCE

@@ -210,16 +210,13 @@ async def test_a_writer_that_was_never_started_can_be_closed(tmp_path: Path, ben
 
 
 async def test_a_clock_that_breaks_costs_a_batch_and_not_the_writer(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    good = bench.clock.__call__
-
-    def broken(_self: Clock) -> datetime:
+    def broken(_clock: Clock) -> datetime:
         raise OSError("clock")
 
-    monkeypatch.setattr(Clock, "__call__", broken)
-    with pytest.raises(CommandFailed):
-        await bench.commit(Note())
-    monkeypatch.setattr(Clock, "__call__", lambda _self: good())
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(Clock, "__call__", broken)
+        with pytest.raises(CommandFailed):
+            await bench.commit(Note())
     assert await bench.commit(Note()) > 0
 
 

@@ -69,7 +69,7 @@ class Lanes(RuleBasedStateMachine):
         if lane in self.busy:
             self.again[lane] = min(at, self.again.get(lane, at))
         else:
-            self.due.setdefault(lane, at)
+            self.due[lane] = min(at, self.due.get(lane, at))
         self.settle()
 
     @rule()
@@ -93,7 +93,7 @@ class Lanes(RuleBasedStateMachine):
         self.busy.discard(lane)
         times = [one for one in (at, self.again.pop(lane, None)) if one is not None]
         if times:
-            self.due.setdefault(lane, min(times))
+            self.due[lane] = min(*times, self.due.get(lane, times[0]))
         self.settle()
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 10.0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -31,6 +32,9 @@ from liaison.hub.journal.rows import REPLACED, Opener, Row, Sealer
 from liaison.hub.journal.statements import chunks, insert_text, padded, select_in_text
 from liaison.hub.journal.view import View
 from liaison.hub.vault.subjects import SubjectKeys
+
+#: What reading a journal file may raise: of SQLAlchemy for the journal, of sqlite3 for the subject keys.
+READ_FAULTS: tuple[type[Exception], ...] = (DBAPIError, sqlite3.Error)
 
 
 class JournalError(Exception):

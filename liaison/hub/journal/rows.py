@@ -160,7 +160,7 @@ class Sealer:
 
 
 #: Tables whose rows have a state: a row of the same key is overwritten. The others only grow.
-REPLACED = frozenset({schema.patient, schema.stay, schema.document, schema.lane, schema.delivery, schema.identifier})
+REPLACED = frozenset({schema.patient, schema.stay, schema.document, schema.lane, schema.delivery, schema.identifier, schema.seen})
 
 
 class Opener:

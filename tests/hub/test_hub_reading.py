@@ -1,0 +1,105 @@
+"""From the bytes of a message to all that they say, reply included."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liaison.care.facts import IdentityFact, MovementFact
+from liaison.hl7.acknowledgement import read_ack
+from liaison.hl7.message import Message
+from liaison.hub.contracts import Reading, Sender, Verdict
+from liaison.hub.reading import LARGE, read_hl7, reply_code, without_time
+from tests.hub.er7 import ADMISSION, adt
+from tests.hub.people import NOW, PROFILE, SOURCE
+
+SENDER = Sender(source=SOURCE)
+
+
+def read(raw: bytes) -> Reading:
+    return read_hl7(raw, SENDER, PROFILE, now=NOW, reply_id="R1")
+
+
+def test_an_admission_says_who_and_what() -> None:
+    message = read(ADMISSION)
+    assert [type(fact) for fact in message.facts] == [IdentityFact, MovementFact]
+    assert (message.ids.kind, message.ids.control_id, message.ids.application) == ("ADT^A01", "C1", "DPI|CH")
+    assert (message.ids.processing, message.establishment) == ("P", PROFILE.finess)
+    ack = read_ack(message.reply)
+    assert (ack.code, ack.control_id) == ("AA", "C1") and ack.errors == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "readable", "code"),
+    [
+        ("ADT", Verdict.ACCEPTED, True, "AA"),
+        ("ADT", Verdict.ACCEPTED_WITH_FINDINGS, True, "AA"),
+        ("ADT", Verdict.IGNORED, True, "AA"),
+        ("ADT", Verdict.QUARANTINED, True, "AA"),
+        ("ORU", Verdict.ACCEPTED, True, "AA"),
+        ("ORU", Verdict.QUARANTINED, True, "AE"),
+        ("MDM", Verdict.QUARANTINED, True, "AE"),
+        ("", Verdict.QUARANTINED, True, "AE"),
+        ("ADT", Verdict.QUARANTINED, False, "AE"),
+        ("ADT", Verdict.REFUSED, True, "AR"),
+        ("ORU", Verdict.REFUSED, True, "AR"),
+    ],
+)
+def test_a_verdict_has_its_reply(kind: str, verdict: Verdict, readable: bool, code: str) -> None:
+    assert reply_code(kind, verdict, readable=readable) == code
+
+
+def test_a_message_without_control_id_is_kept_and_answered_ae() -> None:
+    message = read(adt(MSH_10=""))
+    assert (message.verdict, message.facts) == (Verdict.QUARANTINED, ())
+    assert read_ack(message.reply).code == "AE"
+
+
+def test_an_event_without_use_is_ignored_and_answered_aa() -> None:
+    message = read(adt(MSH_9="ADT^A60^ADT_A60"))
+    assert message.verdict is Verdict.IGNORED and read_ack(message.reply).code == "AA"
+
+
+def test_a_reply_for_another_verdict_names_the_faults() -> None:
+    message = read(adt(MSH_9="ORU^R01^ORU_R01"))
+    assert message.verdict is Verdict.QUARANTINED
+    ack = read_ack(message.reply)
+    assert ack.code == "AE" and ack.errors and ack.control_id == "C1"
+    assert read_ack(message.reply_as(Verdict.ACCEPTED, ())).code == "AA"
+
+
+def test_a_resend_with_another_time_has_the_same_content() -> None:
+    assert read(ADMISSION).ids.content == read(adt(MSH_7="20261122230000")).ids.content
+    assert read(ADMISSION).ids.content != read(adt(PID_5="AUTRE^ANNE^^^^^L")).ids.content
+    assert read(ADMISSION).ids.content != read(adt(MSH_10="C2")).ids.content
+
+
+@given(time=st.text(alphabet="0123456789+.", max_size=24))
+def test_only_the_time_is_taken_out(time: str) -> None:
+    raw = adt(MSH_7=time)
+    stripped = without_time(raw, Message.parse(raw))
+    assert stripped == without_time(ADMISSION, Message.parse(ADMISSION)) and len(stripped) == len(raw) - len(time)
+
+
+def test_a_large_message_is_packed_where_it_is_read() -> None:
+    assert read(ADMISSION).packed is None
+    large = read(ADMISSION + b"NTE|1||" + b"x" * LARGE + b"\r")
+    assert large.packed is not None and len(large.packed) < LARGE
+
+
+@given(raw=st.one_of(st.binary(max_size=400), st.binary(max_size=100).map(lambda tail: ADMISSION[:120] + tail)))
+def test_whatever_comes_is_answered_and_never_raises(raw: bytes) -> None:
+    message = read(raw)
+    assert message.raw == raw and read_ack(message.reply).code in ("AA", "AE")
+    assert message.verdict is not Verdict.QUARANTINED or not message.facts
+
+
+@given(at=st.integers(0, len(ADMISSION) - 1), byte=st.integers(0, 255))
+def test_an_admission_with_any_byte_changed_never_raises(at: int, byte: int) -> None:
+    read(ADMISSION[:at] + bytes([byte]) + ADMISSION[at + 1 :])
+
+
+def test_what_is_not_hl7_shows_nothing_of_it_in_the_reply() -> None:
+    message = read(b"CANARIVILLE ANNE 279034019212355")
+    assert message.verdict is Verdict.QUARANTINED and b"CANARI" not in message.reply and b"2790340" not in message.reply
