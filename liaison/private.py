@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Private(msgspec.Struct, frozen=True, kw_only=True):
+class Private(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Base of every struct that may hold an identity or health data.
 
     Its ``repr`` names the type and nothing else, so that a log line, a traceback or a failed assertion says what kind of

@@ -23,7 +23,7 @@ class IdentityAction(enum.StrEnum):
     CHANGE_IDENTIFIER = "change-identifier"  #: A47: ``absorbed`` is replaced by ``identifiers``, or removed when INS is deleted
 
 
-class IdentityFact(Private, frozen=True, kw_only=True, tag="identity"):
+class IdentityFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="identity"):
     """Who the message says the patient is."""
 
     action: IdentityAction = IdentityAction.ASSERT
@@ -59,7 +59,7 @@ class MovementAction(enum.StrEnum):
     CANCEL = "CANCEL"
 
 
-class Place(Private, frozen=True, kw_only=True):
+class Place(Private, frozen=True, kw_only=True, omit_defaults=True):
     """Where a patient lies, by its three responsibilities (PAM.fr §5.1.1). Codes of the hospital's own referential."""
 
     uf_lodging: str = ""
@@ -70,7 +70,7 @@ class Place(Private, frozen=True, kw_only=True):
     bed: str = ""
 
 
-class MovementFact(Private, frozen=True, kw_only=True, tag="movement"):
+class MovementFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="movement"):
     """A movement inserted, corrected or cancelled (ITI-31)."""
 
     #: The patient's identifiers, as in the identity fact of the same message.
@@ -127,7 +127,7 @@ class DocumentAction(enum.StrEnum):
     WITHDRAW = "withdraw"
 
 
-class Addressee(Private, frozen=True, kw_only=True):
+class Addressee(Private, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody the sender asks the letter to be sent to (PRT with PRT-4 = RCT)."""
 
     #: MSSanté address, as written.
@@ -140,7 +140,7 @@ class Addressee(Private, frozen=True, kw_only=True):
     patient_matricule: str = ""
 
 
-class DocumentFlags(Private, frozen=True, kw_only=True):
+class DocumentFlags(Private, frozen=True, kw_only=True, omit_defaults=True):
     """The MetaDMPMSS observations; None where the sender gave none (hl7v2 digest §5.5)."""
 
     masked_from_professionals: bool | None = None  #: MASQUE_PS
@@ -156,7 +156,7 @@ class DocumentFlags(Private, frozen=True, kw_only=True):
     wants_read_receipt: bool = False  #: ACK_LECTURE_MSS
 
 
-class DocumentFact(Private, frozen=True, kw_only=True, tag="document"):
+class DocumentFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="document"):
     """A document published, replaced or withdrawn."""
 
     patient: tuple[Identifier, ...]
@@ -203,7 +203,7 @@ class DocumentFact(Private, frozen=True, kw_only=True, tag="document"):
     recorded_at: datetime
 
 
-class ReceiptFact(Private, frozen=True, kw_only=True, tag="receipt"):
+class ReceiptFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="receipt"):
     """Something that became of a letter or an event sent earlier."""
 
     #: The hub's own unguessable id of the parcel (Message-ID, ENVID, CloudEvents id).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from liaison.private import Private
 
 
-class Traits(Private, frozen=True, kw_only=True):
+class Traits(Private, frozen=True, kw_only=True, omit_defaults=True):
     """The traits of an identity (RNIV). Empty strings stand for what the sender did not say."""
 
     birth_name: str
@@ -40,7 +40,7 @@ class Ins(Private, frozen=True, kw_only=True):
     oid: str
 
 
-class Professional(Private, frozen=True, kw_only=True):
+class Professional(Private, frozen=True, kw_only=True, omit_defaults=True):
     """A health professional as a message names one."""
 
     #: 11 digits, or empty when the message gave only a local or older identifier.

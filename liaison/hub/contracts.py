@@ -41,7 +41,7 @@ class MessageIds(Private, frozen=True, kw_only=True):
     control_id: str
     #: MSH-3 and MSH-4, joined by ``|``.
     application: str = ""
-    #: Keyed by the vault before it is stored: bytes of the message but for MSH-7.
+    #: SHA-256 of the message's bytes but for MSH-7, by which a resend is known; keyed by the vault before it is stored.
     content: bytes
     #: MSH-11: P, T or D.
     processing: str = "P"

@@ -51,7 +51,7 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     #: Seconds that one attempt may take.
     attempt_seconds: float = 30.0
     #: How many of them go on while the intake is busy: events may wait a little, an acknowledgement may not.
-    workers_under_load: int = 4
+    workers_under_load: int = 2
     #: Whether the destination recognises a parcel that it has already (by its id), so that an uncertain one goes again at once.
     keeps_ids: bool = True
 

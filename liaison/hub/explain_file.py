@@ -7,6 +7,7 @@ message. Whatever the bytes are, at least one reading comes out.
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -220,7 +221,7 @@ def _reading(
     return Reading(
         raw=raw,
         sender=Sender(source=profile.source),
-        ids=MessageIds(kind=kind, control_id="", content=raw),
+        ids=MessageIds(kind=kind, control_id="", content=hashlib.sha256(raw).digest()),
         facts=facts,
         findings=findings,
         verdict=verdict,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -24,6 +26,8 @@ DOCUMENT_KINDS = frozenset({"ORU", "MDM"})
 LARGE = 65_536
 #: A quarantined message is told with its worst findings, not with all of them.
 _ERRORS_TOLD = 10
+#: A type or an event of table 0076 or 0003, a Z one included. Whatever else a sender puts there is its own business, and stays sealed.
+_TYPE = re.compile(r"[A-Z][A-Z0-9]{2}")
 
 
 #: MSA-3.
@@ -73,10 +77,10 @@ def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetim
         return build_ack(message, code, TEXTS[decided], errors, control_id=reply_id, now=now, raw=raw)
 
     ids = MessageIds(
-        kind=f"{kind}^{event}" if event else kind,
+        kind="^".join(part for part in (kind, event) if _TYPE.fullmatch(part)),
         control_id=control_id,
         application=f"{header.raw_field(3)}|{header.raw_field(4)}",
-        content=without_time(raw, message),
+        content=hashlib.sha256(without_time(raw, message)).digest(),
         processing=header.value(11).strip().upper()[:1] or "P",
     )
     return Reading(
@@ -140,7 +144,7 @@ def unreadable(raw: bytes, sender: Sender, profile: SourceProfile, finding: Find
     return Reading(
         raw=raw,
         sender=sender,
-        ids=MessageIds(kind="", control_id="", content=raw),
+        ids=MessageIds(kind="", control_id="", content=hashlib.sha256(raw).digest()),
         facts=(),
         findings=(finding,),
         verdict=Verdict.QUARANTINED,

@@ -91,7 +91,7 @@ class RunningHub:
         )
         self.engine.dispatch_with(self.dispatcher)
         # What lives as long as the hub is of no interest to the collector, and a full collection must not stall the intake.
-        sys.setswitchinterval(0.0005)
+        sys.setswitchinterval(0.001)
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)

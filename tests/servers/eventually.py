@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -13,14 +12,20 @@ import pytest
 T = TypeVar("T")
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], deadline: float = 30.0, *, what: str = "") -> T:
+async def eventually(condition: Callable[[], T], deadline: float = 30.0, *, what: str = "the condition") -> T:
     """What ``condition`` answers, once it is true; fails the test after ``deadline`` seconds, saying what was waited for."""
+
+    async def asked() -> T:
+        return condition()
+
+    return await eventually_answers(asked, deadline, what=what)
+
+
+async def eventually_answers(condition: Callable[[], Awaitable[T]], deadline: float = 30.0, *, what: str = "the condition") -> T:
+    """The same for a condition that has to be awaited."""
     ends = time.monotonic() + deadline
-    while True:
-        found = condition()
-        answer: T = await found if inspect.isawaitable(found) else found
-        if answer:
-            return answer
+    while not (answer := await condition()):
         if time.monotonic() > ends:
-            pytest.fail(f"not within {deadline:g} s: {what or condition.__name__}; last answer {answer!r}")
+            pytest.fail(f"not within {deadline:g} s: {what}; last answer {answer!r}")
         await asyncio.sleep(0.05)
+    return answer

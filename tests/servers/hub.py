@@ -8,12 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
-from tests.servers.eventually import eventually
+from tests.servers.eventually import eventually, eventually_answers
+
+#: Makes a hub from a configuration; ends it after the test.
+MakeHub: TypeAlias = "Callable[[str], Hub]"
 
 #: Seconds for a start or a stop on a busy machine.
 PATIENCE = 60.0
@@ -44,15 +48,7 @@ class Hub:
     async def start(self) -> None:
         """Start it, and wait for the line that says that it listens."""
         before = self._announced()
-        with self.output.open("ab") as output, self.errors.open("ab") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "liaison", "run", "--config", str(self.config)],
-                stdout=output,
-                stderr=errors,
-                cwd=self.folder,
-                env={**os.environ, "TMPDIR": str(self.temporary)},
-                start_new_session=True,
-            )
+        self._process = self._run()
         await eventually(lambda: self._announced() > before or not self.running, PATIENCE, what="the hub listens")
         if not self.running:
             pytest.fail(f"the hub does not start:\n{self.log[-4000:]}")
@@ -102,7 +98,18 @@ class Hub:
             counts = await self.stats()
             return counts if not any(counts["deliveries"].get(work) for work in under_way) else {}
 
-        return await eventually(nothing_under_way, deadline, what="nothing is under way")
+        return await eventually_answers(nothing_under_way, deadline, what="nothing is under way")
+
+    def _run(self) -> subprocess.Popen[bytes]:
+        with self.output.open("ab") as output, self.errors.open("ab") as errors:
+            return subprocess.Popen(
+                [sys.executable, "-m", "liaison", "run", "--config", str(self.config)],
+                stdout=output,
+                stderr=errors,
+                cwd=self.folder,
+                env={**os.environ, "TMPDIR": str(self.temporary)},
+                start_new_session=True,
+            )
 
     def _announced(self) -> int:
         return self.output.read_text("utf-8").count("liaison écoute :") if self.output.exists() else 0

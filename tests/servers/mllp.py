@@ -139,10 +139,3 @@ class Load:
                 except (OSError, asyncio.IncompleteReadError):
                     self.cut += 1
                     await asyncio.sleep(0.02)
-
-
-def with_control_id(message: bytes, control_id: str) -> bytes:
-    """The message under another MSH-10."""
-    fields = message.split(b"|", 10)
-    fields[9] = control_id.encode()
-    return b"|".join(fields)

@@ -18,6 +18,7 @@ class Recorder:
         self.posts: list[tuple[str, bytes]] = []
         #: Answered to every post instead of 204, until a test sets it back.
         self.status = 204
+        self._runner: web.AppRunner | None = None
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -28,12 +29,17 @@ class Recorder:
     def ids(self) -> set[str]:
         return {key for key, _ in self.posts}
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody is connected: all that was sent before has been taken."""
+        return self._runner is None or self._runner.server is None or not self._runner.server.connections
+
     @contextlib.asynccontextmanager
     async def serve(self) -> AsyncGenerator[str]:
         """Listen on a free port of loopback; gives the URL."""
         application = web.Application()
         application.router.add_post("/events", self._take)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        self._runner = runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from alembic.util import CommandError
-from sqlalchemy import Column, Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Column, Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, StaticPool
 
@@ -92,6 +93,7 @@ class Database:
     def __init__(self, path: Path | None, keys: SubjectKeys, check_value: bytes) -> None:
         """Open, migrate and check; raises JournalError, or WrongKeys when ``check_value`` is not the journal's."""
         self._keys = keys
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="subject-keys")
         self._sealer, self._opener = Sealer(keys), Opener(keys)
         self._engine = open_engine(path)
         try:
@@ -116,6 +118,7 @@ class Database:
 
     def close(self) -> None:
         """Close the file."""
+        self._beside.shutdown()
         self._connection.close()
         self._engine.dispose()
 
@@ -226,8 +229,8 @@ class Database:
     def write(self, records: Sequence[Record]) -> None:
         """Write a batch and commit it; on return it is on disk. Raises JournalError; then nothing was written, or the outcome is unknown."""
         self._keys.load({record.subject for record in records if type(record) is MessageRecord})
-        rows: dict[Any, list[Row]] = {}
-        replaced: dict[Any, dict[Row, Row]] = {}
+        rows: dict[Table, list[Row]] = {}
+        replaced: dict[Table, dict[Row, Row]] = {}
         dropped: list[tuple[str, Row]] = []
         for record in records:
             if isinstance(record, SeenDropped):
@@ -240,9 +243,18 @@ class Database:
                         replaced.setdefault(table, {})[row[:width]] = row
                     else:
                         rows.setdefault(table, []).append(row)
-        self._keys.flush()
         for table, by_key in replaced.items():
             rows[table] = list(by_key.values())
+        # New keys reach the disk while the rows are being put in, and before they are committed.
+        keys = self._beside.submit(self._keys.flush)
+        try:
+            self._put(rows, dropped)
+        finally:
+            wait((keys,))
+        keys.result()
+        self._connection.commit()
+
+    def _put(self, rows: Mapping[Table, Sequence[Row]], dropped: Iterable[tuple[str, Row]]) -> None:
         connection = self._connection
         for table, values in rows.items():
             start = 0
@@ -253,7 +265,6 @@ class Database:
                 connection.exec_driver_sql(insert_text(table, size, table in REPLACED), flat)
         for text, row in dropped:
             connection.exec_driver_sql(text, row)
-        connection.commit()
 
     def rollback(self) -> None:
         """Undo what a failed ``write`` left open."""

@@ -166,8 +166,7 @@ class View:
     def keep(self) -> None:
         """After the commit: let the cache have what this batch saw and wrote."""
         if self._cache is not None:
-            for key, value in self._values.items():
-                self._cache.put(key, value)
+            self._cache.put_all(self._values)
 
 
 def _lay_delivery(values: dict[Key, Any], record: DeliveryRecord) -> None:
@@ -241,12 +240,15 @@ class Cache:
         kind.move_to_end(key)
         return kind[key]
 
-    def put(self, key: Key, value: object) -> None:
-        """Know a value."""
-        if (kind := self._kinds.get(key[0])) is not None:
-            kind[key] = value
-            kind.move_to_end(key)
-            if len(kind) > self._bounds[key[0]]:
+    def put_all(self, values: Mapping[Key, object]) -> None:
+        """Know values; kinds that are not kept are passed over."""
+        kinds = self._kinds
+        for key, value in values.items():
+            if (kind := kinds.get(key[0])) is not None:
+                kind[key] = value
+                kind.move_to_end(key)
+        for name, kind in kinds.items():
+            for _ in range(len(kind) - self._bounds[name]):
                 kind.popitem(last=False)
 
     def forget(self) -> None:

@@ -25,7 +25,7 @@ R = TypeVar("R")
 log = structlog.get_logger()
 
 #: Commands in one batch: enough to share an fsync widely, few enough that the first of them does not wait long for the last.
-MOST_COMMANDS = 192
+MOST_COMMANDS = 48
 _ROUNDS = 3
 
 
@@ -80,7 +80,7 @@ class Writer:
             raise CommandFailed("the writer was stopped")
         future: asyncio.Future[R] = self._loop.create_future()
         self._waiting.put((command, future))
-        return await asyncio.shield(future)
+        return await future
 
     @property
     def waiting(self) -> int:

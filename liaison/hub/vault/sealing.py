@@ -8,8 +8,8 @@ object to another subject rewrites the wrap alone, and destroying a subject's ke
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
+import threading
 import zlib
 
 from cryptography.exceptions import InvalidTag
@@ -45,6 +45,53 @@ def _strategy(plain: bytes) -> int:
     return zlib.Z_HUFFMAN_ONLY if len(zlib.compress(sample, 1)) > 0.65 * _SAMPLE else zlib.Z_DEFAULT_STRATEGY
 
 
+class _Hmac:
+    """HMAC-SHA-256 (RFC 2104) under one key, its two pads hashed once.
+
+    The library's one-shot call lets go of the interpreter for 200 bytes of text, and a busy thread waits longer to have it back than
+    the digest takes.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        padded = key.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def __repr__(self) -> str:
+        return "<Hmac>"
+
+    def digest(self, content: bytes) -> bytes:
+        """32 bytes."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(content)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+class _Random(threading.local):
+    """The system's randomness, drawn by the block: each draw lets go of the interpreter, and a message needs a dozen."""
+
+    _BLOCK = 16_384
+
+    def __init__(self) -> None:
+        self._drawn = b""
+        self._used = 0
+
+    def take(self, count: int) -> bytes:
+        """Bytes that were never given before."""
+        end = self._used + count
+        if end > len(self._drawn):
+            self._drawn, self._used, end = os.urandom(self._BLOCK), 0, count
+        taken = self._drawn[self._used : end]
+        self._used = end
+        return taken
+
+
+_random = _Random()
+
+
 class SealBroken(Exception):
     """A sealed object does not open: wrong key, wrong place, or altered bytes. Names the place only."""
 
@@ -75,8 +122,8 @@ class Vault:
 
     def __init__(self, keys: MasterKeys) -> None:
         self._master = AESGCM(keys.wrapping)
-        self._blind = keys.blind_index
-        self._digest = keys.content_digest
+        self._blind = _Hmac(keys.blind_index)
+        self._digest = _Hmac(keys.content_digest)
         self.check_value = keys.check_value
 
     def __repr__(self) -> str:
@@ -106,7 +153,7 @@ class Vault:
     @staticmethod
     def seal_packed(key: SubjectKey, place: bytes, packed: bytes) -> bytes:
         """Seal what ``pack`` made, so that the deflating of a large body may be done elsewhere."""
-        random = os.urandom(56)
+        random = _random.take(56)
         object_key, wrap_nonce, nonce = random[:32], random[32:44], random[44:]
         body = AESGCM(object_key).encrypt(nonce, packed[1:], packed[:1] + place)
         return b"".join((packed[:1], wrap_nonce, key.wrap(wrap_nonce, object_key, place), nonce, body))
@@ -151,8 +198,8 @@ class Vault:
         Each part is preceded by its length: a sender chooses some of them, and no separator is beyond its reach.
         """
         encoded = [part.encode(errors="surrogatepass") for part in parts]
-        return hmac.digest(self._blind, b"".join(b"%d:%b" % (len(part), part) for part in encoded), hashlib.sha256)
+        return self._blind.digest(b"".join([b"%d:%b" % (len(part), part) for part in encoded]))
 
     def digest(self, content: bytes) -> bytes:
         """A keyed digest of a message's content, 16 bytes, to recognise a resend."""
-        return hmac.digest(self._digest, content, hashlib.sha256)[:16]
+        return self._digest.digest(content)[:16]

@@ -93,7 +93,14 @@ class SubjectKeys:
         if self._new:
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                self._database.executemany("INSERT OR IGNORE INTO subject_key VALUES (?, ?)", list(self._new.items()))
+                new = list(self._new.items())
+                for start in range(0, len(new), 400):
+                    part = new[start : start + 400]
+                    # One statement: each that is run lets go of the interpreter, and waits to have it back.
+                    marks = ", ".join(["(?, ?)"] * len(part))
+                    self._database.execute(
+                        f"INSERT OR IGNORE INTO subject_key VALUES {marks}", [value for row in part for value in row]
+                    )
                 self._database.execute("COMMIT")
             except sqlite3.Error:
                 if self._database.in_transaction:

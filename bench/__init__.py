@@ -1,0 +1,1 @@
+"""Measurements of a whole hub from outside: ``python -m bench``."""

@@ -1,0 +1,41 @@
+"""``python -m bench burst|large|drain|all``: prints Markdown tables for bench/README.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.burst import burst, sustained
+from bench.large import large
+from bench.report import machine
+
+WORK = Path(__file__).with_name(".work")
+
+
+def numbers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
+    return tuple(int(one) for one in text.split(","))
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["burst", "large", "drain", "all"]), default="all")
+@click.option("--seconds", default=60.0, show_default=True, help="How long each row is measured.")
+@click.option("--connections", default="1,4,16,64", show_default=True, callback=numbers, help="Of the bursts.")
+@click.option("--rates", default="500,1000", show_default=True, callback=numbers, help="Messages a second that drain offers.")
+@click.option("--size", default=600_000, show_default=True, help="Bytes of a large message.")
+def main(what: str, seconds: float, connections: tuple[int, ...], rates: tuple[int, ...], size: int) -> None:
+    """Measure a whole hub from outside."""
+    WORK.mkdir(exist_ok=True)
+    click.echo(f"{machine(WORK)}; {seconds:g} s a row\n")
+    if what in ("burst", "all"):
+        burst(WORK, seconds, connections)
+        click.echo()
+    if what in ("drain", "all"):
+        sustained(WORK, seconds, rates)
+        click.echo()
+    if what in ("large", "all"):
+        large(WORK, seconds, (1, 4), size)
+
+
+if __name__ == "__main__":
+    main()
