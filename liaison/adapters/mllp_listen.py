@@ -19,10 +19,12 @@ from typing import Literal, cast
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from liaison.adapters.budget import ByteBudget
 from liaison.adapters.endpoint import parse_endpoint
 from liaison.adapters.tls import server_context
+from liaison.finding import Finding, Severity
 from liaison.hl7.acknowledgement import AckError, build_ack
 from liaison.hl7.framing import Event, Frame, FrameDecoder, FrameError, Noise, encode_frame
 from liaison.hub.contracts import Answer, Receive, Sender
@@ -334,6 +336,9 @@ class _Connection(asyncio.Protocol):
                     answer = await self._take(frame.payload)
                     reply = answer.reply if answer is not None else b""
                 else:
+                    await self._keep(frame)
+                    if frame.rule != "mllp.oversize":
+                        continue
                     reply = _refusal(frame)
                 if not reply:
                     self.drain()
@@ -364,6 +369,16 @@ class _Connection(asyncio.Protocol):
             self._answering = False
             self._budget.end(len(frame))
 
+    async def _keep(self, error: FrameError) -> None:
+        """Give the hub what came of a message that was given up, to be kept; what it answers is for nobody."""
+        fault = Finding(
+            severity=Severity.FATAL, where="MLLP", rule=error.rule, message=error.message, remedy=error.remedy, condition="207"
+        )
+        try:
+            await self._receive(error.head, replace(self._sender, fault=fault))
+        except Exception as failure:  # noqa: BLE001 - nobody waits for it
+            log.error("mllp.not_kept", source=self._listener.name, peer=self._sender.peer, error=type(failure).__qualname__)
+
     # -- limits ----------------------------------------------------------------------------------------------------
 
     def check(self, now: float) -> None:
@@ -376,15 +391,20 @@ class _Connection(asyncio.Protocol):
             return
         elif self._decoder.pending and self._paused_at is None:
             if now - self._frame_since > settings.frame_timeout + self._partial / SLOWEST_RATE:
-                self._close("mllp.frame_unfinished")
+                self._tell("mllp.frame_unfinished", bytes=self._partial)
+                self._sort(self._decoder.end())
+                self._end_after_taken()
         elif settings.max_age and now - self._opened_at > settings.max_age and not self._frames and not self._answering:
             self._close("mllp.connection_aged")
 
     def drain(self) -> None:
         """Take no more; close once what was taken is answered."""
+        self._drop_untaken()
+        self._end_after_taken()
+
+    def _end_after_taken(self) -> None:
         self._ending = True
         self._budget.forget(self)
-        self._drop_untaken()
         self._wake_up()
 
     def abort(self) -> asyncio.Task[None] | None:
@@ -426,7 +446,7 @@ class _Connection(asyncio.Protocol):
                     self._noise += event.count
                 case FrameError():
                     self._tell(event.rule, bytes=event.size)
-                    if event.rule == "mllp.oversize":
+                    if event.head:
                         self._frames.append(event)
                     quiet = quiet and event.rule != "mllp.noise"
         held = self._decoder.held

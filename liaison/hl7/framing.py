@@ -17,7 +17,7 @@ START = 0x0B
 END = 0x1C
 _TRAILER = b"\x1c\r"
 #: How much of a refused frame is kept, so that the reply can name its control id.
-HEAD = 4_096
+HEAD = 65_536
 #: Where to go on after a refused frame: its end, or the beginning of another when it has none.
 _RESYNC = re.compile(rb"\x1c[\r\x0b]|\x0bMSH")
 _LOOK_BEHIND = 3

@@ -30,6 +30,8 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     #: ``address:port`` of the peer, a file's folder, or empty.
     peer: str = ""
+    #: What made the transport give the message up: the bytes are then only what came of it, to be kept and never acted upon.
+    fault: Finding | None = None
 
 
 class MessageIds(Private, frozen=True, kw_only=True):

@@ -51,7 +51,7 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     #: Seconds that one attempt may take.
     attempt_seconds: float = 30.0
     #: How many of them go on while the intake is busy: events may wait a little, an acknowledgement may not.
-    workers_under_load: int = 2
+    workers_under_load: int = 1
     #: Whether the destination recognises a parcel that it has already (by its id), so that an uncertain one goes again at once.
     keeps_ids: bool = True
 
@@ -160,7 +160,7 @@ class Dispatcher:
             last_look=self._last_look,
             lease=int((station.attempt_seconds + _LEASE_BEYOND) * 1e6),
         )
-        claimed = await self._writer.commit(claim)
+        claimed = await self._writer.commit(claim, rides=True)
         if isinstance(claimed, NotNow):
             return claimed.due
         delivery = claimed.delivery
@@ -175,7 +175,8 @@ class Dispatcher:
                 retry=station.retry,
                 keeps_ids=station.keeps_ids,
                 chance=random.random(),
-            )
+            ),
+            rides=True,
         )
         if not isinstance(outcome, Delivered):
             log.warning("delivery.not_made", destination=station.name, outcome=type(outcome).__name__, kind=delivery.kind)

@@ -110,6 +110,7 @@ class Engine:
     ) -> None:
         self._reader: Reader = reader or ReaderHere(policy.profiles)
         self._journal = journal
+        journal.writer.crowded = lambda: self.busy
         self._policy = policy
         self._clock = clock
         self._shelf = shelf
@@ -151,6 +152,8 @@ class Engine:
         self._replies += 1
         now = self._clock()
         reply_id = f"LIA{now:%Y%m%d%H%M%S}{self._replies % 1_000_000:06d}"
+        if sender.fault is not None:
+            return unreadable(raw, sender, self._policy.profiles[sender.source], sender.fault, now, reply_id)
         try:
             return await self._reader.read(raw, sender, now=now, reply_id=reply_id)
         except Exception as error:  # noqa: BLE001 - a fault of ours costs this message its reading, not its keeping

@@ -64,7 +64,9 @@ PERSON = feed.pid(ipp="800042", family="DARRIEUX", given="ODETTE", givens="ODETT
 ADMISSION = feed.admission("A1", person=PERSON, visit="2600000001", movement="1")
 
 
-async def test_a_frame_cut_by_the_end_of_its_connection_is_nobodys_message(hub: Hub, port: int, recorder: Recorder) -> None:
+async def test_a_frame_cut_by_the_end_of_its_connection_is_kept_and_changes_nothing(
+    hub: Hub, port: int, recorder: Recorder
+) -> None:
     for cut in (1, 40, len(ADMISSION)):
         async with MllpConnection(port) as connection:
             await connection.write(START + ADMISSION[:cut])
@@ -72,7 +74,8 @@ async def test_a_frame_cut_by_the_end_of_its_connection_is_nobodys_message(hub: 
             assert await connection.closed() == b""
     await eventually(lambda: hub.log.count('"mllp.truncated"') == 3, what="the log tells of three cut frames")
     await goes_on(hub, port, recorder)
-    assert [message["control_id"] for message in await hub.messages()] == ["GOOD"]
+    cut_and_good = [(message["control_id"], message["verdict"], message["events"] != []) for message in await hub.messages()]
+    assert cut_and_good == [("", "quarantined", False)] * 3 + [("GOOD", "accepted-with-findings", True)]
 
 
 async def test_a_frame_without_end_is_given_up_and_its_connection_closed(hub: Hub, port: int, recorder: Recorder) -> None:
@@ -81,6 +84,8 @@ async def test_a_frame_without_end_is_given_up_and_its_connection_closed(hub: Hu
         assert await connection.closed() == b""
     assert "mllp.frame_unfinished" in hub.log
     await goes_on(hub, port, recorder)
+    given_up, _ = await hub.messages()
+    assert (given_up["verdict"], given_up["size"], given_up["events"]) == ("quarantined", len(ADMISSION), [])
 
 
 async def test_a_message_after_a_cut_one_on_the_same_connection_is_taken(hub: Hub, port: int, recorder: Recorder) -> None:
@@ -115,6 +120,7 @@ async def test_messages_of_20_megabytes_are_taken_and_larger_ones_refused_unread
     await goes_on(hub, port, recorder)
     kept = await hub.messages()
     assert (kept[0]["control_id"], kept[0]["size"]) == ("BIG", len(big))
+    assert (kept[1]["verdict"], kept[1]["size"]) == ("quarantined", 65_536)
 
 
 # Messages -------------------------------------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ class Hub:
 
     def __init__(self) -> None:
         self.taken: list[tuple[bytes, Sender]] = []
+        #: What came of messages that were given up, and why.
+        self.kept: list[tuple[bytes, str]] = []
         self.arrived = asyncio.Event()
         self.gate: asyncio.Event | None = None
         self.fault: Exception | None = None
@@ -43,6 +45,9 @@ class Hub:
         self.watch: Callable[[], None] = lambda: None
 
     async def receive(self, message: bytes, sender: Sender) -> Answer:
+        if sender.fault is not None:
+            self.kept.append((message, sender.fault.rule))
+            return Answer(verdict=Verdict.QUARANTINED, reply=b"for nobody")
         self.taken.append((message, sender))
         self.arrived.set()
         self.watch()
@@ -209,6 +214,7 @@ async def test_a_message_beyond_the_limit_gets_ae_with_its_control_id_and_the_co
         assert (refusal.code, refusal.control_id) == ("AE", "4711")
         assert await peer.answer() == echo_reply(MESSAGE % 2)
     assert len(running.hub.taken) == 2
+    assert [(len(head), rule) for head, rule in running.hub.kept] == [(1000, "mllp.oversize")]
 
 
 async def test_a_little_noise_is_forgiven() -> None:
@@ -243,6 +249,7 @@ async def test_a_frame_that_does_not_end_in_time_costs_its_connection_only() -> 
         await quick.send(frame(MESSAGE % 1))
         assert await quick.answer() == echo_reply(MESSAGE % 1)
     assert [message for message, _ in running.hub.taken] == [MESSAGE % 1]
+    assert running.hub.kept == [(b"MSH|", "mllp.truncated")]
 
 
 async def test_a_slow_loris_is_closed_although_it_never_stops_sending() -> None:
@@ -288,7 +295,7 @@ async def test_an_idle_connection_past_its_age_is_closed() -> None:
         assert await peer.closed_by_hub()
 
 
-async def test_a_truncated_frame_and_then_the_end_is_not_taken() -> None:
+async def test_a_truncated_frame_and_then_the_end_is_kept_and_not_taken() -> None:
     async with listening() as running, running.peer() as peer:
         with structlog.testing.capture_logs() as logs:
             await peer.send(frame(MESSAGE % 1) + frame(MESSAGE % 2)[:-3])
@@ -298,6 +305,7 @@ async def test_a_truncated_frame_and_then_the_end_is_not_taken() -> None:
         assert "mllp.truncated" in [entry["event"] for entry in logs]
         assert not any("A01" in str(entry) for entry in logs)
     assert len(running.hub.taken) == 1
+    assert running.hub.kept == [((MESSAGE % 2)[: len(frame(MESSAGE % 2)[:-3]) - 1], "mllp.truncated")]
 
 
 async def test_a_peer_that_ends_its_side_still_gets_its_answers() -> None:

@@ -82,7 +82,7 @@ def test_after_an_oversize_frame_without_end_the_next_beginning_counts() -> None
 
 
 def test_the_head_kept_of_a_refused_frame_is_bounded() -> None:
-    (refused,) = decode(b"\x0b" + b"x" * 20_000, limit=10_000)
+    (refused,) = decode(b"\x0b" + b"x" * 2 * HEAD, limit=HEAD + 1)
     assert isinstance(refused, FrameError) and len(refused.head) == HEAD
 
 

@@ -9,8 +9,8 @@ import asyncio
 import threading
 from collections.abc import Callable
 from datetime import datetime
-from queue import SimpleQueue
-from typing import Any, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias, TypeVar
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -27,6 +27,19 @@ log = structlog.get_logger()
 #: Commands in one batch: enough to share an fsync widely, few enough that the first of them does not wait long for the last.
 MOST_COMMANDS = 48
 _ROUNDS = 3
+
+
+#: How long a small batch lingers when the intake is crowded, and how long riders alone do, in seconds.
+_LINGER = 0.0015
+_RIDE = 0.03
+#: Commands of the intake that are company enough.
+_COMPANY = 24
+
+_Waits: TypeAlias = "tuple[Command[Any], asyncio.Future[Any]]"
+
+
+def _never() -> bool:
+    return False
 
 
 class CommitUnknown(Exception):
@@ -47,7 +60,11 @@ class Writer:
         self._cache = Cache()
         self._last_id = database.last_id()
         self._written = 0
-        self._waiting: SimpleQueue[tuple[Command[Any], asyncio.Future[Any]] | None] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[Command[Any], asyncio.Future[Any], bool] | None] = SimpleQueue()
+        self._riders: list[_Waits] = []
+        self._ended = False
+        #: Whether many wait for an answer of the intake; set by whoever knows.
+        self.crowded: Callable[[], bool] = _never
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
@@ -67,8 +84,10 @@ class Writer:
             self._checkpointer.stop()
         self._database.close()
 
-    async def commit(self, command: Command[R]) -> R:
+    async def commit(self, command: Command[R], *, rides: bool = False) -> R:
         """Put a command through; returns its answer after the fsync. Cancelling the wait does not un-take the command.
+
+        ``rides`` says that it may wait a moment for others to share the fsync with, when the intake is crowded.
 
         Raises:
             CommandFailed: its decision or its rows failed; nothing of it was written.
@@ -79,7 +98,7 @@ class Writer:
         if self._stopped:
             raise CommandFailed("the writer was stopped")
         future: asyncio.Future[R] = self._loop.create_future()
-        self._waiting.put((command, future))
+        self._waiting.put((command, future, rides))
         return await future
 
     @property
@@ -88,24 +107,45 @@ class Writer:
         return self._waiting.qsize()
 
     def _run(self) -> None:
-        stopping = False
-        while not stopping:
-            batch: list[tuple[Command[Any], asyncio.Future[Any]]] = []
-            item = self._waiting.get()
-            while item is not None:
-                batch.append(item)
-                if len(batch) >= MOST_COMMANDS or self._waiting.empty():
-                    break
-                item = self._waiting.get()
-            stopping = item is None
-            if batch:
-                answers = self._commit_batch(batch)
-                assert self._loop is not None
-                self._loop.call_soon_threadsafe(_answer, answers)
-                if self._checkpointer is not None:
-                    self._checkpointer.between_batches(self._database, self._written)
+        while (batch := self._next_batch()) is not None:
+            answers = self._commit_batch(batch)
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(_answer, answers)
+            if self._checkpointer is not None:
+                self._checkpointer.between_batches(self._database, self._written)
 
-    def _commit_batch(self, batch: list[tuple[Command[Any], asyncio.Future[Any]]]) -> list[tuple[asyncio.Future[Any], Any]]:
+    def _next_batch(self) -> list[_Waits] | None:
+        """All that waits, up to a bound; None when there is nothing more and the writer was told to stop.
+
+        A lone command is taken at once. When the intake is crowded the others are about to come, and a small batch would cost them all
+        a whole fsync: it lingers a moment for company, and what rides waits longer than what somebody waits for.
+        """
+        batch: list[_Waits] = []
+        riders = self._riders
+        wait: float | None = None
+        while not self._ended:
+            try:
+                item = self._waiting.get(timeout=wait)
+            except Empty:
+                break
+            if item is None:
+                self._ended = True
+                break
+            command, future, rides = item
+            (riders if rides else batch).append((command, future))
+            taken = len(batch) + len(riders)
+            if taken >= MOST_COMMANDS:
+                break
+            if not self._waiting.empty():
+                continue
+            if not self.crowded() or len(batch) >= _COMPANY:
+                break
+            wait = _LINGER if batch else _RIDE
+        batch += riders
+        riders.clear()
+        return batch or None
+
+    def _commit_batch(self, batch: list[_Waits]) -> list[tuple[asyncio.Future[Any], Any]]:
         try:
             return self._attempt_batch(batch)
         except Exception as error:  # noqa: BLE001 - a state that does not open, a row that is refused: the thread must go on
@@ -116,7 +156,7 @@ class Writer:
         # What one command needs or writes must not cost the others their answer: once more, each alone.
         return [answer for one in batch for answer in self._commit_batch([one])]
 
-    def _attempt_batch(self, batch: list[tuple[Command[Any], asyncio.Future[Any]]]) -> list[tuple[asyncio.Future[Any], Any]]:
+    def _attempt_batch(self, batch: list[_Waits]) -> list[tuple[asyncio.Future[Any], Any]]:
         view = View(self._cache)
         moment = Moment(self._clock(), self._last_id)
         try:
@@ -125,9 +165,7 @@ class Writer:
             # Even where nobody knows whether the rows are there, no other row may ever take their ids.
             self._last_id = moment.last_id
 
-    def _decide_and_write(
-        self, batch: list[tuple[Command[Any], asyncio.Future[Any]]], view: View, moment: Moment
-    ) -> list[tuple[asyncio.Future[Any], Any]]:
+    def _decide_and_write(self, batch: list[_Waits], view: View, moment: Moment) -> list[tuple[asyncio.Future[Any], Any]]:
         for _ in range(_ROUNDS):
             wanted = view.missing(key for command, _ in batch for key in command.needs(view))
             if not wanted:
