@@ -73,37 +73,44 @@ class Intake(Private, frozen=True, kw_only=True):
                 if entry.digest == self.digest:
                     yield ("message", entry.message)
                     return
-        patients: dict[int, None] = {}
+        keys: list[Key] = []
         for fact in self.reading.facts:
             match fact:
                 case IdentityFact():
-                    yield from _noting(patients, patient_keys(view, self.index, (*fact.identifiers, *fact.absorbed)))
+                    keys += patient_keys(view, self.index, fact.identifiers)
+                    if fact.absorbed:
+                        keys += patient_keys(view, self.index, fact.absorbed)
                 case MovementFact():
-                    yield from _noting(patients, self._stay_keys(view, fact.visit))
+                    keys += self._stay_keys(view, fact.visit)
                 case DocumentFact():
-                    yield from _noting(patients, self._document_keys(view, fact))
+                    keys += self._document_keys(view, fact)
                 case ReceiptFact():
                     pass
-        for number in patients:
-            yield from self._lane_keys(view, number)
+        yield from keys
+        for number in {key[1]: None for key in keys if key[0] == "patient"}:
+            if isinstance(number, int):
+                yield from self._lane_keys(view, number)
 
-    def _stay_keys(self, view: View, visit: Identifier) -> Iterable[Key]:
+    def _stay_keys(self, view: View, visit: Identifier) -> list[Key]:
         blind = self.index.of(visit)
         key: Key = ("identifier", blind)
-        yield key
+        keys: list[Key] = [key]
         if view.knows(key) and (entry := view.identifier(blind)) is not None:
-            yield ("stay", entry.id)
+            keys.append(("stay", entry.id))
             if view.knows(("stay", entry.id)) and (stay := view.stay(entry.id)) is not None:
-                yield from followed_keys(view, stay.patient)
+                keys += followed_keys(view, stay.patient)
+        return keys
 
-    def _document_keys(self, view: View, fact: DocumentFact) -> Iterable[Key]:
+    def _document_keys(self, view: View, fact: DocumentFact) -> list[Key]:
+        keys: list[Key] = []
         for blind in document_blinds(self.index, fact):
             key: Key = ("identifier", blind)
-            yield key
+            keys.append(key)
             if view.knows(key) and (entry := view.identifier(blind)) is not None:
-                yield ("document", entry.id)
+                keys.append(("document", entry.id))
                 if view.knows(("document", entry.id)) and (document := view.document(entry.id)) is not None:
-                    yield from followed_keys(view, document.patient)
+                    keys += followed_keys(view, document.patient)
+        return keys
 
     def _lane_keys(self, view: View, patient: int) -> Iterable[Key]:
         for destination in self.policy.destinations:
@@ -184,14 +191,6 @@ class Intake(Private, frozen=True, kw_only=True):
             findings=_encode(taken.findings),
             decisions=_encode(taken.decisions) if taken.decisions else None,
         )
-
-
-def _noting(patients: dict[int, None], keys: Iterable[Key]) -> Iterable[Key]:
-    """Pass keys on, noting the patients among them."""
-    for key in keys:
-        if key[0] == "patient" and isinstance(key[1], int):
-            patients[key[1]] = None
-        yield key
 
 
 _NOT_UNDERSTOOD = Finding(

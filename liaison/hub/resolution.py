@@ -41,24 +41,28 @@ class BlindIndex:
         return found
 
 
-def patient_keys(view: View, index: BlindIndex, identifiers: Iterable[Identifier]) -> Iterable[Key]:
+def patient_keys(view: View, index: BlindIndex, identifiers: Iterable[Identifier]) -> list[Key]:
     """What must be loaded to find the patient of ``identifiers``."""
+    keys: list[Key] = []
     for identifier in identifiers:
         blind = index.of(identifier)
         key: Key = ("identifier", blind)
-        yield key
+        keys.append(key)
         if view.knows(key) and (entry := view.identifier(blind)) is not None:
-            yield from followed_keys(view, entry.id)
+            keys += followed_keys(view, entry.id)
+    return keys
 
 
-def followed_keys(view: View, patient: int) -> Iterable[Key]:
+def followed_keys(view: View, patient: int) -> list[Key]:
     """What must be loaded to follow a patient to the one it was merged into."""
+    keys: list[Key] = []
     for _ in range(8):
         key: Key = ("patient", patient)
-        yield key
+        keys.append(key)
         if not view.knows(key) or (record := view.patient(patient)) is None or not record.state.merged_into:
-            return
+            break
         patient = number_id(record.state.merged_into)
+    return keys
 
 
 def followed(view: View, patient: int) -> PatientRecord | None:

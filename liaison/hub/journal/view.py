@@ -97,6 +97,10 @@ class View:
         """Whether ``key`` was loaded or written."""
         return key in self._values
 
+    def found(self, key: Key) -> bool:
+        """Whether there is something under a key."""
+        return self._values.get(key) is not None
+
     def _get(self, key: Key) -> Any:
         try:
             return self._values[key]

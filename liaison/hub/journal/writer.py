@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from itertools import chain
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
@@ -166,11 +167,15 @@ class Writer:
             self._last_id = moment.last_id
 
     def _decide_and_write(self, batch: list[_Waits], view: View, moment: Moment) -> list[tuple[asyncio.Future[Any], Any]]:
+        asking = [command for command, _ in batch]
         for _ in range(_ROUNDS):
-            wanted = view.missing(key for command, _ in batch for key in command.needs(view))
+            asked = [(command, tuple(command.needs(view))) for command in asking]
+            wanted = view.missing(chain.from_iterable(keys for _, keys in asked))
             if not wanted:
                 break
             self._database.load(view, wanted)
+            # Only what was found leads further: a command that nothing is known of has asked its last.
+            asking = [command for command, keys in asked if any(view.found(key) for key in keys)]
         answers: list[tuple[asyncio.Future[Any], Any]] = []
         records: list[Record] = []
         for command, future in batch:
