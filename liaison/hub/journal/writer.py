@@ -36,7 +36,7 @@ _RIDE = 0.03
 #: Commands of the intake that are company enough.
 _COMPANY = 24
 
-_Waits: TypeAlias = "tuple[Command[Any], asyncio.Future[Any]]"
+_Waits: TypeAlias = tuple[Command[Any], asyncio.Future[Any]]
 
 
 def _never() -> bool:
@@ -167,7 +167,7 @@ class Writer:
             self._last_id = moment.last_id
 
     def _decide_and_write(self, batch: list[_Waits], view: View, moment: Moment) -> list[tuple[asyncio.Future[Any], Any]]:
-        asking = [command for command, _ in batch]
+        asking: list[Command[Any]] = [command for command, _ in batch]
         for _ in range(_ROUNDS):
             asked = [(command, tuple(command.needs(view))) for command in asking]
             wanted = view.missing(chain.from_iterable(keys for _, keys in asked))
