@@ -12,7 +12,7 @@ MISSING: Final[tuple[tuple[str, str], ...]] = (
     ("contrôle des émetteurs", "une source n'est pas encore limitée à ses pairs, à ses couples MSH-3/4 et à ses autorités"),
     ("liste blanche", "les domaines destinataires ne sont pas encore vérifiés dans la liste blanche MSSanté signée"),
     ("certificats MSSanté", "l'authentification par certificat IGC-Santé auprès de l'opérateur n'est pas encore vérifiée"),
-    ("PDF des émetteurs", "les PDF à contenu actif (JavaScript, fichiers joints) ne sont pas encore retenus"),
+    ("PDF des émetteurs", "la retenue des PDF à contenu actif n’est pas encore éprouvée sur une collection hostile"),
     ("modes de mise en service", "les modes « load » et « shadow » ne sont pas encore en place"),
     ("retenues", "l'échéance et l'escalade des envois retenus ne sont pas encore en place"),
     ("sauvegarde", "la sauvegarde, la restauration et la vérification du journal ne sont pas encore en place"),
