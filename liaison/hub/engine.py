@@ -16,7 +16,7 @@ import structlog
 from liaison.finding import Finding, Severity
 from liaison.hub.contracts import Answer, Reading, Sender, Verdict
 from liaison.hub.dispatch import Dispatcher
-from liaison.hub.intake import Intake, Taken
+from liaison.hub.intake import Intake, Taken, seen_name
 from liaison.hub.journal.checkpoint import Checkpointer
 from liaison.hub.journal.database import Database, JournalError
 from liaison.hub.journal.queries import JournalReader
@@ -178,6 +178,7 @@ def intake(reading: Reading, policy: Policy, vault: Vault) -> Intake:
         policy=policy,
         index=BlindIndex(vault.blind, reading.establishment),
         digest=vault.digest(reading.ids.content),
+        name=seen_name(reading),
     )
 
 

@@ -48,6 +48,13 @@ class Taken(Private, frozen=True, kw_only=True):
     wake: tuple[tuple[str, int], ...] = ()
 
 
+def seen_name(reading: Reading) -> str:
+    """Source, MSH-3, 4 and 10: what a resend of the message has in common with it."""
+    ids = reading.ids
+    name = f"{reading.sender.source}\x1f{ids.application}\x1f{ids.control_id}"
+    return name if len(name) <= _LONGEST_NAME else hashlib.sha256(name.encode()).hexdigest()
+
+
 class Intake(Private, frozen=True, kw_only=True):
     """Take one message."""
 
@@ -56,16 +63,12 @@ class Intake(Private, frozen=True, kw_only=True):
     index: BlindIndex
     #: Keyed digest of the content but for MSH-7.
     digest: bytes
-
-    @property
-    def _name(self) -> str:
-        ids = self.reading.ids
-        name = f"{self.reading.sender.source}\x1f{ids.application}\x1f{ids.control_id}"
-        return name if len(name) <= _LONGEST_NAME else hashlib.sha256(name.encode()).hexdigest()
+    #: What a resend is known by, see ``seen_name``.
+    name: str
 
     def needs(self, view: View) -> Iterable[Key]:
         """Whether the message was seen; the patient, stay and document that it names; the lanes that may be written to."""
-        name = self._name
+        name = self.name
         seen: Key = ("seen", name)
         yield seen
         if view.knows(seen):
@@ -122,7 +125,7 @@ class Intake(Private, frozen=True, kw_only=True):
 
     def decide(self, view: View, moment: Moment) -> tuple[Taken, tuple[Record, ...]]:
         """Fold, compare, decide; or give a resend the reply that its first coming got."""
-        entries = view.seen(self._name)
+        entries = view.seen(self.name)
         for entry in entries:
             if entry.digest == self.digest and (head := view.message(entry.message)) is not None:
                 answer = Answer(verdict=Verdict(head.verdict), reply=head.reply, message_id=text_id(head.id))
@@ -156,8 +159,8 @@ class Intake(Private, frozen=True, kw_only=True):
             wake=tuple(taking.outbox.wake),
         )
         seen: tuple[Record, ...] = (
-            SeenRecord(name=self._name, digest=self.digest, message=number),
-            *(SeenDropped(name=self._name, digest=old.digest) for old in entries[: max(0, len(entries) + 1 - _CONTENTS_KEPT)]),
+            SeenRecord(name=self.name, digest=self.digest, message=number),
+            *(SeenDropped(name=self.name, digest=old.digest) for old in entries[: max(0, len(entries) + 1 - _CONTENTS_KEPT)]),
         )
         return taken, (self._message(taken, number, moment), *taking.records, *taking.outbox.records, *seen)
 

@@ -10,8 +10,10 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
-#: Rows in one INSERT and values in one IN: few sizes, so that few texts are compiled and prepared.
-SIZES = (64, 32, 16, 8, 4, 2, 1)
+#: Rows in one INSERT: any batch in two statements a table, for each that is run lets go of the interpreter and waits to have it back.
+_INSERTED = (*range(128, 16, -16), *range(16, 0, -1))
+#: Values in one IN: few sizes, so that few texts are compiled and prepared.
+_ASKED = (64, 32, 16, 8, 4, 2, 1)
 
 
 @cache
@@ -41,9 +43,9 @@ def select_in_text(
 
 
 def chunks(count: int) -> Sequence[int]:
-    """``count`` as a sum of SIZES, largest first."""
+    """``count`` as a sum of sizes, largest first."""
     parts: list[int] = []
-    for size in SIZES:
+    for size in _INSERTED:
         taken, count = divmod(count, size)
         parts.extend([size] * taken)
     return parts
@@ -51,4 +53,4 @@ def chunks(count: int) -> Sequence[int]:
 
 def padded(count: int) -> int:
     """The smallest size of an IN list that holds ``count`` values; the rest is filled by repeating the last."""
-    return next(size for size in reversed(SIZES) if size >= count)
+    return next(size for size in reversed(_ASKED) if size >= count)

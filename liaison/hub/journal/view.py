@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -27,15 +26,8 @@ from liaison.hub.journal.records import (
 
 R_co = TypeVar("R_co", covariant=True)
 
-#: Kinds whose last value is kept between batches, and how many of each. The writer is alone, so what it kept is the truth.
-CACHED: Mapping[str, int] = {
-    "patient": 3_000,
-    "stay": 1_000,
-    "lane": 6_000,
-    "delivery": 6_000,
-    "queued": 6_000,
-    "identifier": 10_000,
-}
+#: How many values are kept between batches: up to twice as many. The writer is alone, so what it kept is the truth.
+KEPT = 20_000
 
 
 class NotAsked(Exception):
@@ -83,10 +75,11 @@ class View:
         wanted: set[Key] = set()
         for key in keys:
             if key not in values:
-                if cache is not None and cache.has(key):
-                    values[key] = cache.get(key)
-                else:
+                value = ABSENT if cache is None else cache.get(key)
+                if value is ABSENT:
                     wanted.add(key)
+                else:
+                    values[key] = value
         return wanted
 
     def load(self, key: Key, value: object) -> None:
@@ -226,39 +219,39 @@ _LAID: Mapping[type[Any], Callable[[dict[Key, Any], Any], None]] = {
 }
 
 
+class _Absent:
+    """Not known: something else than None, which says that the journal has nothing."""
+
+
+ABSENT = _Absent()
+
+
 class Cache:
-    """Last values by kind, bounded by count, least recently used first out."""
+    """Last values by key, in two generations: what was not seen again while a new one filled up is forgotten with the old.
 
-    def __init__(self, bounds: Mapping[str, int] = CACHED) -> None:
-        self._bounds = bounds
-        self._kinds: dict[str, OrderedDict[Key, object]] = {kind: OrderedDict() for kind in bounds}
+    Two plain dicts, because this takes in twenty values a message.
+    """
 
-    def has(self, key: Key) -> bool:
-        """Whether the value of ``key`` is known (None counts)."""
-        kind = self._kinds.get(key[0])
-        return kind is not None and key in kind
+    def __init__(self, most: int = KEPT) -> None:
+        self._most = most
+        self._new: dict[Key, object] = {}
+        self._old: dict[Key, object] = {}
 
     def get(self, key: Key) -> object:
-        """The value of a known key."""
-        kind = self._kinds[key[0]]
-        kind.move_to_end(key)
-        return kind[key]
+        """What is known of ``key`` (None: that there is nothing), or ABSENT."""
+        value = self._new.get(key, ABSENT)
+        return self._old.get(key, ABSENT) if value is ABSENT else value
 
     def put_all(self, values: Mapping[Key, object]) -> None:
-        """Know values; kinds that are not kept are passed over."""
-        kinds = self._kinds
-        for key, value in values.items():
-            if (kind := kinds.get(key[0])) is not None:
-                kind[key] = value
-                kind.move_to_end(key)
-        for name, kind in kinds.items():
-            for _ in range(len(kind) - self._bounds[name]):
-                kind.popitem(last=False)
+        """Know values, those that were asked for once more among them."""
+        self._new.update(values)
+        if len(self._new) >= self._most:
+            self._old, self._new = self._new, {}
 
     def forget(self) -> None:
         """Forget all: after a rollback nothing that was kept can be trusted."""
-        for kind in self._kinds.values():
-            kind.clear()
+        self._new.clear()
+        self._old.clear()
 
 
 class Command(Protocol[R_co]):

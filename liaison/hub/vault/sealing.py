@@ -129,9 +129,10 @@ class Vault:
     def __repr__(self) -> str:
         return "<Vault>"
 
-    def new_subject_key(self, subject: str, random: bytes) -> tuple[SubjectKey, bytes]:
-        """A subject key made from 32 random bytes, and its wrapped form for the store (12 random bytes of nonce follow them)."""
-        nonce = random[32:44]
+    def new_subject_key(self, subject: str) -> tuple[SubjectKey, bytes]:
+        """A new subject key, and its wrapped form for the store."""
+        random = _random.take(44)
+        nonce = random[32:]
         return SubjectKey(subject, random[:32]), nonce + self._master.encrypt(nonce, random[:32], subject.encode())
 
     def open_subject_key(self, subject: str, wrapped: bytes) -> SubjectKey:

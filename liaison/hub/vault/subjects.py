@@ -84,7 +84,7 @@ class SubjectKeys:
         if subject not in self._absent:
             self.load((subject,))
         if (key := self._open.get(subject)) is None:
-            key, self._new[subject] = self._vault.new_subject_key(subject, os.urandom(44))
+            key, self._new[subject] = self._vault.new_subject_key(subject)
             self._keep(key)
         return key
 
