@@ -28,6 +28,7 @@ from liaison.hub.journal.records import (
 from liaison.hub.journal.view import Moment, View
 from liaison.hub.retry import RetryPolicy
 from liaison.hub.states import Work, move
+from liaison.hub.switches import LETTERS
 from liaison.private import Private
 from liaison.rules.decision import Objection, Outcome, Owner
 
@@ -69,6 +70,9 @@ class Withheld(msgspec.Struct, frozen=True, kw_only=True):
     owner: Owner = Owner.GCS
 
 
+#: How long a lane whose head is a letter rests while letters are stopped, in microseconds.
+_LETTERS_REST = 30_000_000
+
 _CLAIMABLE = frozenset({Work.PENDING, Work.RETRYING, Work.UNCERTAIN})
 
 
@@ -96,6 +100,7 @@ class Claim(Private, frozen=True, kw_only=True):
         if view.knows(("delivery", number)) and (delivery := view.delivery(number)) is not None:
             if delivery.document is not None:
                 yield ("document", delivery.document)
+                yield ("switch", LETTERS)
             if delivery.after is not None:
                 yield ("lane", delivery.after[1], delivery.after[0])
 
@@ -116,6 +121,9 @@ class Claim(Private, frozen=True, kw_only=True):
             before = view.lane(absorbed, destination)
             if before is not None and not before.idle and before.head <= last:
                 return NotNow(due=moment.now_us + 250_000), ()
+        if delivery.document is not None and view.switch(LETTERS) is not None:
+            due = moment.now_us + _LETTERS_REST
+            return NotNow(due=due), (replace(lane, due=due),)
         if delivery.work is Work.SENDING:
             # The lease ended without an answer: whoever had it may have sent it.
             delivery = replace(delivery, work=move(Work.SENDING, Work.UNCERTAIN))

@@ -22,6 +22,7 @@ from liaison.hub.journal.records import microseconds
 from liaison.hub.journal.writer import CommandFailed, CommitUnknown, Writer
 from liaison.hub.lanes import ReadyLanes
 from liaison.hub.retry import RetryPolicy
+from liaison.hub.switches import DELIVERIES, LETTERS, Switches, of_destination
 
 log = structlog.get_logger()
 
@@ -31,6 +32,8 @@ RELAY_EVERY = 2.0
 _LEASE_BEYOND = 30.0
 #: How long a worker steps back when the intake is busy, in seconds.
 _STEP_BACK = 0.25
+#: How long it does when its destination is stopped.
+_STOPPED = 1.0
 
 
 class Parcels(Protocol):
@@ -54,6 +57,14 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     workers_under_load: int = 1
     #: Whether the destination recognises a parcel that it has already (by its id), so that an uncertain one goes again at once.
     keeps_ids: bool = True
+    #: Whether nothing but letters goes there: then it rests while letters are stopped.
+    only_letters: bool = False
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """What may stop it."""
+        names = (DELIVERIES, of_destination(self.name))
+        return (*names, LETTERS) if self.only_letters else names
 
 
 class Dispatcher:
@@ -68,8 +79,10 @@ class Dispatcher:
         last_look: LastLook,
         clock: Callable[[], datetime],
         busy: Callable[[], bool] = lambda: False,
+        switches: Switches | None = None,
     ) -> None:
         self._busy = busy
+        self._switches = switches or Switches()
         self._writer = writer
         self._reader = reader
         self._stations = stations
@@ -119,7 +132,7 @@ class Dispatcher:
     async def _relay(self, station: Station) -> None:
         lanes = self._ready[station.name]
         while not lanes.closed:
-            if lanes.ready < 1_000:
+            if lanes.ready < 1_000 and not self._switches.stopped(*station.switches):
                 lanes.overflowed = False
                 try:
                     for due in self._reader.lanes_due(station.name, microseconds(self._clock()), most=5_000):
@@ -132,6 +145,10 @@ class Dispatcher:
         lanes = self._ready[station.name]
         steps_back = number >= station.workers_under_load
         while (patient := await lanes.take()) is not None:
+            if self._switches.stopped(*station.switches):
+                lanes.give_back(patient, 0.0)
+                await lanes.wait_closed(_STOPPED)
+                continue
             if steps_back and self._busy():
                 lanes.give_back(patient, 0.0)
                 await lanes.wait_closed(_STEP_BACK)

@@ -107,6 +107,7 @@ class Engine:
         shelf: EventShelf,
         reader: Reader | None = None,
         observe: Callable[[Reading, Taken], None] | None = None,
+        refuses: Callable[[str], bool] = lambda source: False,
     ) -> None:
         self._reader: Reader = reader or ReaderHere(policy.profiles)
         self._journal = journal
@@ -115,6 +116,7 @@ class Engine:
         self._clock = clock
         self._shelf = shelf
         self._observe = observe
+        self._refuses = refuses
         self._replies = 0
         self._in_hand = 0
         self._wake: Callable[[str, int], None] = lambda destination, patient: None
@@ -132,6 +134,9 @@ class Engine:
         self._in_hand += 1
         try:
             reading = await self._read(raw, sender)
+            if self._refuses(sender.source):
+                # Not in the journal, and told so: the sender keeps it and comes back.
+                return Answer(verdict=Verdict.REFUSED, reply=reading.reply_as(Verdict.REFUSED, ()))
             taken = await self._commit(reading)
         finally:
             self._in_hand -= 1

@@ -9,6 +9,7 @@ import asyncio
 import enum
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,9 @@ import msgspec
 from cryptography import x509
 
 from liaison.adapters.folder import FolderDestinationSettings
+from liaison.hub.journal.database import READ_FAULTS
+from liaison.hub.journal.queries import JournalReader
+from liaison.hub.journal.records import from_microseconds
 from liaison.hub.vault.keys import KeyFileError, load_keys
 from liaison.service.configuration import Configuration, DestinationConfiguration
 from liaison.service.directory_file import DirectoryFileError, load_directory
@@ -48,7 +52,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 async def run_checks(configuration: Configuration, now: datetime) -> tuple[Check, ...]:
     """Everything but the file itself, destinations probed at the same time. ``now`` is aware."""
-    local = [*_standing(configuration), _keys(configuration), _journal(configuration)]
+    local = [*_standing(configuration), _keys(configuration), _journal(configuration), *_stopped(configuration)]
     local += await asyncio.to_thread(lambda: [*_directory(configuration), *_certificates(configuration, now)])
     parts = [part for part in configuration.destinations.values() if not _to_be_made(configuration, part)]
     return (*local, *await asyncio.gather(*(_probe(part, configuration.folder) for part in parts)))
@@ -89,6 +93,24 @@ def _journal(configuration: Configuration) -> Check:
     if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
         return Check(subject="journal", status=Status.OK, text=f"{path} sera créé au premier démarrage.")
     return Check(subject="journal", status=Status.FAULT, text=f"{path} ne peut être créé : vérifier les droits de {folder}.")
+
+
+def _stopped(configuration: Configuration) -> Iterator[Check]:
+    if not configuration.journal_path.exists():
+        return
+    try:
+        with closing(JournalReader(configuration.journal_path)) as reader:
+            stopped = reader.switches()
+    except READ_FAULTS:
+        # Another version's journal, or none yet: what is wrong with it is said elsewhere.
+        return
+    for name, since in stopped.items():
+        kind, _, part = name.partition("/")
+        what = {"letters": "toutes les lettres", "deliveries": "tous les envois"}.get(kind) or f"{kind} {part}"
+        text = (
+            f"{what} : à l'arrêt depuis le {from_microseconds(since):%d/%m/%Y %H:%M} UTC (liaison letters start, liaison resume)."
+        )
+        yield Check(subject="arrêts", status=Status.WARNING, text=text)
 
 
 def _directory(configuration: Configuration) -> Iterator[Check]:

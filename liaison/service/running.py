@@ -26,13 +26,16 @@ from liaison.hub.letters import LetterParcels
 from liaison.hub.parcels import EventParcels, EventShelf
 from liaison.hub.policy import Policy
 from liaison.hub.readers import Readers
+from liaison.hub.switches import Switches, of_source
 from liaison.hub.vault.keys import MasterKeys, create_keys, load_keys
 from liaison.hub.vault.sealing import Vault
 from liaison.hub.workers import Workers
 from liaison.mappings.document_to_mail import MailSender
+from liaison.service.act import control_path
 from liaison.service.configuration import Configuration, DestinationConfiguration
+from liaison.service.control import ControlSocket
 from liaison.service.directory_file import load_directory
-from liaison.service.kinds import build_destination, build_source
+from liaison.service.kinds import DESTINATION_KINDS, build_destination, build_source
 
 log = structlog.get_logger()
 
@@ -61,6 +64,7 @@ class RunningHub:
         self._on_message = on_message
         self._clock = clock
         self._serving: list[asyncio.Task[None]] = []
+        self._control: ControlSocket | None = None
         self._workers = Workers()
         self._readers = Readers(self.policy.profiles)
         self.budget = ByteBudget(configuration.hub.intake_bytes)
@@ -70,6 +74,7 @@ class RunningHub:
         vault = Vault(open_keys(configuration))
         self.journal = Journal(configuration.journal_path, vault, self._clock)
         self.journal.writer.start()
+        self.switches = Switches(self.journal.reader.switches())
         await self._readers.start()
         shelf = EventShelf()
         self.engine = Engine(
@@ -79,6 +84,7 @@ class RunningHub:
             shelf=shelf,
             reader=self._readers,
             observe=self._observe if self._on_message is not None else None,
+            refuses=lambda source: self.switches.stopped(of_source(source)),
         )
         stations = {name: self._station(name, declared, shelf) for name, declared in configuration.destinations.items()}
         self.dispatcher = Dispatcher(
@@ -88,6 +94,7 @@ class RunningHub:
             last_look=PolicyLastLook(self.policy),
             clock=self._clock,
             busy=lambda: self.engine.busy,
+            switches=self.switches,
         )
         self.engine.dispatch_with(self.dispatcher)
         # What lives as long as the hub is of no interest to the collector, and a full collection must not stall the intake.
@@ -101,9 +108,13 @@ class RunningHub:
             self.sources[name] = source
             self._serving.append(asyncio.create_task(source.run(self.engine.receive), name=f"source-{name}"))
         await self._listening()
+        self._control = ControlSocket(self, control_path(configuration.journal_path))
+        await self._control.start()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._control is not None:
+            await self._control.stop()
         for task in self._serving:
             task.cancel()
         if self._serving:
@@ -155,6 +166,7 @@ class RunningHub:
             attempt_seconds=150.0 if is_mail else 35.0,
             workers=4 if is_mail else 32,
             keeps_ids=not is_mail,
+            only_letters="events" not in DESTINATION_KINDS[declared.common.kind].takes,
         )
 
 

@@ -59,6 +59,7 @@ def test_what_could_hold_a_person_is_sealed() -> None:
         "event.body",
         "delivery.recipient",
         "parcel.body",
+        "audit.reason",
     }
     assert {name for name, mark in marks().items() if mark == "blind"} == {"seen.digest", "identifier.blind"}
 

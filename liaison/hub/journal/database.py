@@ -27,6 +27,7 @@ from liaison.hub.journal.records import (
     Record,
     SeenDropped,
     SeenRecord,
+    SwitchRecord,
     day_of,
 )
 from liaison.hub.journal.rows import REPLACED, Opener, Row, Sealer
@@ -148,7 +149,7 @@ class Database:
                 highest = max(
                     highest, self._connection.execute(select(func.max(table.c.id)).where(table.c.day == day)).scalar() or 0
                 )
-        for table in (schema.patient, schema.stay, schema.document, schema.hold):
+        for table in (schema.patient, schema.stay, schema.document, schema.hold, schema.audit):
             highest = max(highest, self._connection.execute(select(func.max(table.c.id))).scalar() or 0)
         self._connection.rollback()
         return highest
@@ -235,6 +236,11 @@ class Database:
         for key in keys:
             rows = self._run(_QUEUED, key[1:])
             view.load(key, rows[0][0] if rows else None)
+
+    def _load_switch(self, view: View, keys: list[Key]) -> None:
+        table = schema.switch.c
+        for name, since in self._in((table.name, table.since), table.name, [key[1] for key in keys]):
+            view.load(("switch", name), SwitchRecord(name=name, since=since))
 
     def write(self, records: Sequence[Record]) -> None:
         """Write a batch and commit it; on return it is on disk. Raises JournalError; then nothing was written, or the outcome is unknown."""

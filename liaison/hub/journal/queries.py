@@ -10,13 +10,23 @@ from sqlalchemy import Connection, Engine, Table, func, select, tuple_
 
 from liaison.hub.journal import schema
 from liaison.hub.journal.database import open_engine
-from liaison.hub.journal.records import DeliveryRecord, DocumentRecord, PatientRecord, day_of, from_microseconds, text_id
+from liaison.hub.journal.records import (
+    AuditRecord,
+    DeliveryRecord,
+    DocumentRecord,
+    PatientRecord,
+    day_of,
+    from_microseconds,
+    text_id,
+)
 from liaison.hub.journal.rows import Opener
 from liaison.hub.vault.subjects import SubjectErased, SubjectKeys
 from liaison.private import Private
 
 #: Asked once a delivery when dispatch lags behind: the text is written out, Core's own work on it would cost more than the query.
 _EVENT = "SELECT patient, body FROM event WHERE day = ? AND message = ? AND ordinal = ?"
+
+_STOPPED = schema.switch.c.since.is_not(None)
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +40,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     messages_by_verdict: dict[str, int]
     deliveries: dict[str, int]
     holds: int
+    #: What a person stopped: ``letters``, ``deliveries``, ``destination/<name>``, ``source/<name>``.
+    stopped: tuple[str, ...]
 
 
 class MessageLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +141,24 @@ class JournalReader:
                 holds=int(
                     count(select(func.count()).select_from(schema.hold).where(schema.hold.c.released_at.is_(None))).scalar() or 0
                 ),
+                stopped=tuple(count(select(schema.switch.c.name).where(_STOPPED).order_by(schema.switch.c.name)).scalars()),
             )
+
+    def switches(self) -> dict[str, int]:
+        """What a person stopped, and since when (microseconds)."""
+        with self._connection.begin():
+            rows = self._connection.execute(select(schema.switch).where(_STOPPED).order_by(schema.switch.c.name))
+            return {row.name: row.since for row in rows}
+
+    def audit(self, *, before: int | None = None, most: int = 100) -> tuple[AuditRecord, ...]:
+        """Acts of operators, newest first; ``before`` is the id to go on from."""
+        table = schema.audit
+        query = select(table).order_by(table.c.id.desc()).limit(most)
+        if before is not None:
+            query = query.where(table.c.id < before)
+        with self._connection.begin():
+            rows = self._connection.execute(query).all()
+        return tuple(self._open.audit(tuple(row)) for row in rows)
 
     def messages(self, *, page: int = 1_000) -> Iterator[MessageLine]:
         """Every message, oldest first, read page by page."""

@@ -237,6 +237,26 @@ class HoldRecord(Private, frozen=True, kw_only=True):
     since: int
 
 
+class SwitchRecord(Private, frozen=True, kw_only=True):
+    """Something that a person stopped, by its name in ``hub/switches.py``; ``since`` None: it goes on."""
+
+    name: str
+    since: int | None
+
+
+class AuditRecord(Private, frozen=True, kw_only=True):
+    """What an operator asked for, and what came of it."""
+
+    id: int
+    at: int
+    operator: str
+    act: str
+    #: An id of the hub's or a name of the configuration; empty when the act is about no single thing.
+    target: str
+    outcome: str
+    reason: str
+
+
 Record: TypeAlias = (
     MessageRecord
     | SeenRecord
@@ -252,4 +272,6 @@ Record: TypeAlias = (
     | ReceiptRecord
     | ParcelRecord
     | HoldRecord
+    | SwitchRecord
+    | AuditRecord
 )

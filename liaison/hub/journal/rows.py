@@ -14,6 +14,7 @@ from liaison.care.stay import Stay
 from liaison.hub.journal import schema
 from liaison.hub.journal.records import (
     AttemptRecord,
+    AuditRecord,
     DeliveryRecord,
     DocumentRecord,
     EventRecord,
@@ -27,12 +28,14 @@ from liaison.hub.journal.records import (
     Record,
     SeenRecord,
     StayRecord,
+    SwitchRecord,
     day_of,
+    from_microseconds,
     text_id,
 )
 from liaison.hub.states import Work
 from liaison.hub.vault.sealing import SubjectKey, Vault
-from liaison.hub.vault.subjects import SubjectKeys
+from liaison.hub.vault.subjects import SubjectErased, SubjectKeys
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -69,6 +72,8 @@ class Sealer:
             ReceiptRecord: lambda r: ((schema.receipt, (day_of(r.delivery), r.delivery, r.number, r.at, r.status, r.code)),),
             ParcelRecord: self._parcel,
             HoldRecord: lambda r: ((schema.hold, (r.id, r.message, r.delivery, r.owner, r.rule, r.reason, r.since, None)),),
+            SwitchRecord: lambda r: ((schema.switch, (r.name, r.since)),),
+            AuditRecord: self._audit,
         }
 
     def rows(self, record: Record) -> Iterable[tuple[Table, Row]]:
@@ -158,9 +163,30 @@ class Sealer:
             sealed = Vault.seal(self._key(text_id(r.patient)), place("parcel", r.delivery, "body"), r.body)
             yield schema.parcel, (day_of(r.delivery), r.delivery, sealed)
 
+    def _audit(self, r: AuditRecord) -> Iterable[tuple[Table, Row]]:
+        sealed = Vault.seal(self._key(audit_subject(r.at)), place("audit", r.id, "reason"), r.reason.encode())
+        yield schema.audit, (r.id, r.at, r.operator, r.act, r.target, r.outcome, sealed)
+
+
+def audit_subject(at: int) -> str:
+    """Whose key seals the reasons of a month's acts: an operator may have written anything there."""
+    return f"audit:{from_microseconds(at):%Y-%m}"
+
 
 #: Tables whose rows have a state: a row of the same key is overwritten. The others only grow.
-REPLACED = frozenset({schema.patient, schema.stay, schema.document, schema.lane, schema.delivery, schema.identifier, schema.seen})
+REPLACED = frozenset(
+    {
+        schema.patient,
+        schema.stay,
+        schema.document,
+        schema.lane,
+        schema.delivery,
+        schema.identifier,
+        schema.seen,
+        schema.switch,
+        schema.audit,
+    }
+)
 
 
 class Opener:
@@ -241,3 +267,12 @@ class Opener:
     def parcel(self, delivery: int, patient: int, sealed: bytes) -> bytes:
         """A letter as it was rendered."""
         return Vault.open(self._keys.get(text_id(patient)), place("parcel", delivery, "body"), sealed)
+
+    def audit(self, row: Row) -> AuditRecord:
+        """From the whole row of the table; the reason is empty once the key of its month is destroyed."""
+        number, at, operator, act, target, outcome, sealed = row
+        try:
+            reason = Vault.open(self._keys.get(audit_subject(at)), place("audit", number, "reason"), sealed).decode()
+        except SubjectErased:
+            reason = ""
+        return AuditRecord(id=number, at=at, operator=operator, act=act, target=target, outcome=outcome, reason=reason)

@@ -202,3 +202,25 @@ hold = Table(
     _clear("since", BigInteger),
     _clear("released_at", BigInteger, null=True),
 )
+
+#: What a person stopped; ``since`` is null once it goes on.
+switch = Table(
+    "switch",
+    metadata,
+    _clear("name", String, key=True),
+    _clear("since", BigInteger, null=True),
+    sqlite_with_rowid=False,
+)
+
+#: Every act of an operator: written before it takes effect, its outcome when it ends.
+audit = Table(
+    "audit",
+    metadata,
+    _clear("id", _NUMBER, key=True),
+    _clear("at", BigInteger),
+    _clear("operator", String),
+    _clear("act", String),
+    _clear("target", String),
+    _clear("outcome", String),
+    _sealed("reason"),
+)

@@ -20,6 +20,7 @@ from liaison.hub.journal.records import (
     SeenDropped,
     SeenRecord,
     StayRecord,
+    SwitchRecord,
     first_id_at,
     microseconds,
 )
@@ -145,6 +146,11 @@ class View:
         value: int | None = self._get(("queued", patient, destination, seq))
         return value
 
+    def switch(self, name: str) -> SwitchRecord | None:
+        """What was stopped under a name, if it is."""
+        value: SwitchRecord | None = self._get(("switch", name))
+        return value if value is not None and value.since is not None else None
+
     def apply(self, records: Iterable[Record]) -> None:
         """Lay what a command recorded over what was loaded."""
         values = self._values
@@ -205,6 +211,10 @@ def _lay_message(values: dict[Key, Any], record: MessageRecord) -> None:
     values["message", record.id] = MessageHead(id=record.id, verdict=record.verdict, reply=record.reply)
 
 
+def _lay_switch(values: dict[Key, Any], record: SwitchRecord) -> None:
+    values["switch", record.name] = record
+
+
 #: Records that a later command of the same batch may ask for; the others only grow the journal.
 _LAID: Mapping[type[Any], Callable[[dict[Key, Any], Any], None]] = {
     DeliveryRecord: _lay_delivery,
@@ -216,6 +226,7 @@ _LAID: Mapping[type[Any], Callable[[dict[Key, Any], Any], None]] = {
     SeenRecord: _lay_seen,
     SeenDropped: _lay_seen_dropped,
     MessageRecord: _lay_message,
+    SwitchRecord: _lay_switch,
 }
 
 
