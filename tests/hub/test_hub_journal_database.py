@@ -47,11 +47,12 @@ async def test_two_hubs_never_have_one_journal(bench: Bench) -> None:
 
 
 async def test_a_journal_of_a_newer_program_is_refused(bench: Bench) -> None:
+    ((newest,),) = bench.rows("SELECT version_num FROM alembic_version")
     await bench.journal.close()
     execute(bench.path, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(JournalError, match="plus récente"):
         Journal(bench.path, bench.vault, bench.clock)
-    execute(bench.path, "UPDATE alembic_version SET version_num = '0001'")
+    execute(bench.path, f"UPDATE alembic_version SET version_num = '{newest}'")
     bench.open()
 
 
