@@ -6,168 +6,65 @@ after its web hook rules (HTTP 1.1 Web Hooks for Event Delivery §2.2): 2xx take
 
 from __future__ import annotations
 
-import asyncio
+import base64
+import hashlib
+import hmac
 import time
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
 
-import aiohttp
-import msgspec
-import structlog
-from yarl import URL
+from liaison.adapters.http_exchange import HttpPeer, HttpSettings
+from liaison.hub.contracts import Attempt, Delivered, Parcel, Refused
 
-from liaison.adapters.endpoint import connection_fault, is_loopback
-from liaison.adapters.tls import client_context
-from liaison.hub.contracts import Attempt, Delivered, Parcel, Refused, Unavailable, Uncertain
-
-log = structlog.get_logger()
-
-#: Statuses that a later attempt may change (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4); so may any 5xx.
-TRY_LATER = frozenset({408, 425, 429})
-
-#: A Retry-After beyond this is not believed.
-LONGEST_RETRY_AFTER = 24 * 3600.0
-
-#: Bytes of a response's body that are read, so that its connection can serve again; a longer one is cut.
-MAX_RESPONSE = 64 * 1024
+#: Bytes below which a signing secret could be guessed (Standard Webhooks 1.0, signature scheme: 24 to 64).
+_SHORTEST_SECRET = 24
 
 
-class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WebhookSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of a ``kind = "webhook"`` destination."""
 
-    #: Where events are posted; ``https://``, or ``http://`` on loopback only. Redirects are not followed.
-    url: str
-    #: Bearer token (RFC 6750), by reference; empty: none.
-    token: str = ""
-    #: PEM file of the authorities that issued the server's certificate; empty: the system's.
-    ca: str = ""
-    #: PEM file of the certificate to show, when the server asks for one.
-    certificate: str = ""
-    #: PEM file of its private key; empty when ``certificate`` holds it.
-    key: str = ""
-    #: Seconds for one whole attempt.
-    timeout: float = 30.0
-    #: Connections at once.
-    connections: int = 16
-
-    def __post_init__(self) -> None:
-        try:
-            url = URL(self.url)
-            host, port = url.host, url.port
-        except ValueError as error:
-            raise ValueError("url : illisible, attendu par exemple https://plateforme.example.fr/evenements") from error
-        if url.scheme not in ("http", "https") or not host or not port:
-            raise ValueError("url : attendu une adresse https://, avec un nom d'hôte")
-        if url.scheme == "http" and not is_loopback(host):
-            raise ValueError("url : http:// n'est permis que vers la machine elle-même ; écrire https://")
-        if url.user or url.password:
-            raise ValueError("url : pas de mot de passe dans l'adresse ; utiliser token")
-        if url.fragment:
-            raise ValueError("url : un fragment (#…) n'est jamais envoyé ; le retirer")
-        if any(ord(character) <= 32 or ord(character) > 126 for character in self.token):
-            raise ValueError("token : contient des caractères interdits dans un en-tête HTTP")
-        if self.key and not self.certificate:
-            raise ValueError("certificate : nécessaire avec key")
-        if self.timeout <= 0 or self.connections <= 0:
-            raise ValueError("timeout, connections : doivent être positifs")
+    #: Secret that signs each post over its id, its time and its body (``webhook-signature``), by reference; empty: not signed.
+    signing_secret: str = ""
 
 
 class Webhook:
     """A coordination platform, or any receiver of CloudEvents over HTTP."""
 
-    def __init__(self, name: str, settings: WebhookSettings) -> None:
+    def __init__(self, name: str, settings: WebhookSettings, *, clock: Callable[[], float] = time.time) -> None:
         self.name = name
         self.settings = settings
-        self._url = URL(settings.url)
-        #: What logs and reasons say: neither the path nor the query, which may hold a secret.
-        self._peer = f"{self._url.host}:{self._url.port}"
-        self._tls = client_context(ca=settings.ca, certificate=settings.certificate, key=settings.key)
-        self._headers = {"Authorization": f"Bearer {settings.token}"} if settings.token else {}
-        self._session: aiohttp.ClientSession | None = None
+        self._peer = HttpPeer(settings)
+        self._clock = clock
+        self._secret = settings.signing_secret.encode()
+        if self._secret and len(self._secret) < _SHORTEST_SECRET:
+            raise ValueError(f"signing_secret : au moins {_SHORTEST_SECRET} caractères tirés au hasard")
 
     def __repr__(self) -> str:
-        return f"<Webhook {self.name} {self._peer}>"
+        return f"<Webhook {self.name} {self._peer.name}>"
 
     async def deliver(self, parcel: Parcel) -> Attempt:
         """One POST. ``Idempotency-Key`` is the parcel's id, so that a repeat is known as one."""
-        headers = {**self._headers, "Content-Type": parcel.content_type, "Idempotency-Key": parcel.id}
-        try:
-            async with self._client().post(self._url, data=parcel.body, headers=headers, allow_redirects=False) as response:
-                outcome = judge(response.status, response.headers.get("Retry-After", ""), time.time())
-                await _read_away(response)
-                return outcome
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return Unavailable(reason=connection_fault(error, self._peer))
-        except TimeoutError:
-            return Uncertain(reason=f"pas de réponse de {self._peer} en {self.settings.timeout:g} s")
-        except (aiohttp.ClientError, OSError):
-            return Uncertain(reason=f"connexion à {self._peer} coupée avant la réponse")
+        headers = {"Content-Type": parcel.content_type, "Idempotency-Key": parcel.id}
+        if self._secret:
+            sent = str(int(self._clock()))
+            headers |= {
+                "webhook-id": parcel.id,
+                "webhook-timestamp": sent,
+                "webhook-signature": signature(self._secret, parcel.id, sent, parcel.body),
+            }
+        outcome = await self._peer.send("POST", self._peer.url, body=parcel.body, headers=headers)
+        # The receiver has this Idempotency-Key already.
+        return Delivered(reference="HTTP 409") if isinstance(outcome, Refused) and outcome.code == "409" else outcome
 
     async def probe(self) -> None:
         """Connect, and negotiate TLS; sends no request."""
-        assert self._url.host is not None
-        tls = self._tls if self._url.scheme == "https" else None
-        try:
-            async with asyncio.timeout(self.settings.timeout):
-                _, writer = await asyncio.open_connection(self._url.host, self._url.port, ssl=tls)
-        except OSError as error:
-            raise ConnectionError(connection_fault(error, self._peer)) from error
-        writer.close()
+        await self._peer.probe()
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self.settings.connections, ssl=self._tls, keepalive_timeout=15.0),
-                timeout=aiohttp.ClientTimeout(total=self.settings.timeout, connect=self.settings.timeout / 2),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "Liaison"},
-                auto_decompress=False,
-                trust_env=False,
-            )
-        return self._session
+        """Give back the connections."""
+        await self._peer.close()
 
 
-def judge(status: int, retry_after: str, now: float) -> Attempt:
-    """What a response's status says of the parcel; ``now`` in seconds since 1970, for a Retry-After that is a date."""
-    reference = f"HTTP {status}"
-    if 200 <= status < 300:
-        return Delivered(reference=reference, receipt="accepted" if status == 202 else "delivered")
-    if status == 409:  # the receiver has this Idempotency-Key already
-        return Delivered(reference=reference)
-    if status in TRY_LATER or status >= 500:
-        return Unavailable(reason=f"le destinataire a répondu {reference}", retry_after=_seconds(retry_after, now))
-    if 300 <= status < 400:
-        return Refused(code=str(status), reason="le destinataire redirige, ce qui n'est pas suivi ; corriger l'url")
-    if status in (401, 403):
-        return Refused(code=str(status), reason="le destinataire refuse l'accès ; vérifier token ou certificate")
-    return Refused(code=str(status), reason=f"le destinataire a refusé l'événement ({reference})")
-
-
-def _seconds(retry_after: str, now: float) -> float | None:
-    """Retry-After, a number of seconds or a date (RFC 9110 §10.2.3); None when absent or senseless."""
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return min(float(text), LONGEST_RETRY_AFTER)
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return min(max(when.timestamp() - now, 0.0), LONGEST_RETRY_AFTER)
-
-
-async def _read_away(response: aiohttp.ClientResponse) -> None:
-    """Read a short body, so that the connection serves again; a long one costs its connection.
-
-    The status has said it all: a connection that ends here changes nothing of the outcome.
-    """
-    try:
-        await response.content.readexactly(MAX_RESPONSE)
-    except asyncio.IncompleteReadError:
-        return
-    except (aiohttp.ClientError, OSError):
-        pass
-    response.close()
+def signature(secret: bytes, number: str, sent: str, body: bytes) -> str:
+    """``v1,`` and the HMAC-SHA-256 in base64 of id, time (seconds since 1970) and body, joined by dots (Standard Webhooks 1.0)."""
+    digest = hmac.digest(secret, b".".join((number.encode(), sent.encode(), body)), hashlib.sha256)
+    return f"v1,{base64.b64encode(digest).decode()}"

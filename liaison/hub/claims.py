@@ -70,6 +70,12 @@ class Withheld(msgspec.Struct, frozen=True, kw_only=True):
     owner: Owner = Owner.GCS
 
 
+class Needless(msgspec.Struct, frozen=True, kw_only=True):
+    """There is nothing to send: the destination's format has no words for it."""
+
+    reason: str
+
+
 #: How long a lane whose head is a letter rests while letters are stopped, in microseconds.
 _LETTERS_REST = 30_000_000
 
@@ -163,7 +169,7 @@ class Settle(Private, frozen=True, kw_only=True):
     patient: int
     destination: str
     epoch: int
-    attempt: Attempt | Withheld
+    attempt: Attempt | Withheld | Needless
     retry: RetryPolicy
     #: Whether the destination recognises a parcel that it has already: then the same may go again without waiting for proof.
     keeps_ids: bool = True
@@ -210,6 +216,9 @@ class Settle(Private, frozen=True, kw_only=True):
                     _tried(delivery, now, "withheld", rule),
                     _hold(delivery, objection, moment),
                 )
+            case Needless(reason=reason):
+                cancelled = replace(delivery, work=move(delivery.work, Work.CANCELLED), due=now)
+                return NotNow(due=passed.due), (cancelled, passed, _tried(delivery, now, "needless", reason))
             case Unavailable(reason=reason, retry_after=asked):
                 wait = self.retry.delay(delivery.attempts, self.chance, asked)
                 return self._later(delivery, lane, Work.RETRYING, wait, "unavailable", reason, view, moment)

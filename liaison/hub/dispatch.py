@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from liaison.hub.claims import Claim, Claimed, KeepParcel, LastLook, NotNow, Recover, Settle, Withheld
+from liaison.hub.claims import Claim, Claimed, KeepParcel, LastLook, Needless, NotNow, Recover, Settle, Withheld
 from liaison.hub.contracts import Attempt, Delivered, Destination, Parcel, Uncertain
 from liaison.hub.journal.queries import JournalReader
 from liaison.hub.journal.records import microseconds
@@ -39,7 +39,7 @@ _STOPPED = 1.0
 class Parcels(Protocol):
     """Makes the parcel of a claimed delivery: an event's envelope, or a rendered letter."""
 
-    async def make(self, claimed: Claimed) -> Parcel | Withheld: ...
+    async def make(self, claimed: Claimed) -> Parcel | Withheld | Needless: ...
 
 
 class Station(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,11 +195,11 @@ class Dispatcher:
             ),
             rides=True,
         )
-        if not isinstance(outcome, Delivered):
+        if not isinstance(outcome, Delivered | Needless):
             log.warning("delivery.not_made", destination=station.name, outcome=type(outcome).__name__, kind=delivery.kind)
         return settled.due if isinstance(settled, NotNow) else None
 
-    async def _attempt(self, station: Station, claimed: Claimed) -> Attempt | Withheld:
+    async def _attempt(self, station: Station, claimed: Claimed) -> Attempt | Withheld | Needless:
         delivery = claimed.delivery
         try:
             parcel = await station.parcels.make(claimed)
@@ -208,7 +208,7 @@ class Dispatcher:
             return Withheld(
                 reason="L'envoi n'a pas pu être préparé : l'exploitant doit voir le journal.", rule="dispatch.parcel-fault"
             )
-        if isinstance(parcel, Withheld):
+        if isinstance(parcel, Withheld | Needless):
             return parcel
         if delivery.document is not None and (delivery.attempts == 1 or not self._reader.has_parcel(delivery.id)):
             keep = KeepParcel(delivery=delivery.id, patient=delivery.patient, epoch=delivery.epoch, body=parcel.body)

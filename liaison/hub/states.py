@@ -24,7 +24,7 @@ class Work(enum.StrEnum):
 #: From each state, the states that may follow. A move that is not here is a fault of ours.
 MOVES: Mapping[Work, frozenset[Work]] = {
     Work.PENDING: frozenset({Work.SENDING, Work.HELD, Work.CANCELLED, Work.EXPIRED}),
-    Work.SENDING: frozenset({Work.SUBMITTED, Work.RETRYING, Work.UNCERTAIN, Work.FAILED, Work.HELD}),
+    Work.SENDING: frozenset({Work.SUBMITTED, Work.RETRYING, Work.UNCERTAIN, Work.FAILED, Work.HELD, Work.CANCELLED}),
     Work.RETRYING: frozenset({Work.SENDING, Work.HELD, Work.CANCELLED, Work.EXPIRED}),
     Work.UNCERTAIN: frozenset({Work.SENDING, Work.SUBMITTED, Work.HELD, Work.FAILED, Work.CANCELLED, Work.EXPIRED}),
     Work.HELD: frozenset({Work.PENDING, Work.CANCELLED, Work.EXPIRED}),

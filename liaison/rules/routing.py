@@ -35,7 +35,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 @functools.lru_cache(maxsize=_CACHE)
 def routes_for_event(routes: tuple[Route, ...], event_type: str, source: str) -> tuple[Route, ...]:
     """The routes, in their order, that take an event of this type (``stay.admitted``) from this source."""
-    return tuple(route for route in routes if _listens(route, source) and any(_matches(p, event_type) for p in route.events))
+    return tuple(route for route in routes if _listens(route, source) and takes_event(route, event_type))
 
 
 @functools.lru_cache(maxsize=_CACHE)
@@ -109,6 +109,11 @@ def decided(objection: Objection, *, destination: str, recipient: str = "") -> D
 
 def _listens(route: Route, source: str) -> bool:
     return not route.sources or source in route.sources
+
+
+def takes_event(route: Route, event_type: str) -> bool:
+    """Whether one of the route's patterns means events of this type."""
+    return any(_matches(pattern, event_type) for pattern in route.events)
 
 
 def _matches(pattern: str, event_type: str) -> bool:

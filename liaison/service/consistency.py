@@ -10,7 +10,7 @@ from liaison.mssante.address import InvalidAddress, parse_address
 from liaison.rules.recipient import RecipientKind
 from liaison.rules.routing import Route
 from liaison.service.configuration import Configuration, DestinationSettings, Fault, SourceSettings, table_name
-from liaison.service.kinds import DESTINATION_KINDS
+from liaison.service.kinds import DESTINATION_KINDS, told
 from liaison.service.production import refusal
 from liaison.service.toml_lines import KeyPath
 
@@ -82,6 +82,13 @@ def _route(path: KeyPath, route: Route, configuration: Configuration) -> Iterato
             if getattr(route, what) and what not in takes:
                 able = ", ".join(name for name, kind in DESTINATION_KINDS.items() if what in kind.takes)
                 yield (*path, what), f"une destination {destination.common.kind} ne prend pas cela.", f"Genres possibles : {able}."
+        kind = DESTINATION_KINDS[destination.common.kind]
+        if route.events and kind.tells is not None and not told(route, kind).events:
+            yield (
+                (*path, "events"),
+                f"une destination {destination.common.kind} n'a de mots pour aucun de ces événements.",
+                f"Elle sait dire : {', '.join(sorted(kind.tells))}.",
+            )
         if route.documents and not destination.common.sender:
             yield (
                 (*path, "to"),

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from liaison.adapters.budget import ByteBudget
+from liaison.adapters.fhir import FhirServer, FhirSettings
 from liaison.adapters.folder import FolderDestination, FolderDestinationSettings, FolderSource, FolderSourceSettings
 from liaison.adapters.memory import MemoryDestination, MemorySource
 from liaison.adapters.mllp_listen import MllpListener, MllpListenSettings
@@ -16,11 +17,13 @@ from liaison.adapters.mllp_send import MllpSender, MllpSendSettings
 from liaison.adapters.smtp import SmtpSettings, SmtpSubmission
 from liaison.adapters.webhook import Webhook, WebhookSettings
 from liaison.hub.contracts import Destination, Source
+from liaison.mappings.event_to_nde import TOLD
+from liaison.rules.routing import Route, takes_event
 from liaison.service.configuration import DestinationConfiguration, SourceConfiguration
 from liaison.service.secrets import secret_text
 
 #: Settings that hold a secret: their value is a reference, resolved when the destination is built.
-SECRET_KEYS = frozenset({"password", "token"})
+SECRET_KEYS = frozenset({"password", "token", "signing_secret"})
 #: Settings that name a file or folder: relative ones are looked for beside the configuration.
 PATH_KEYS = frozenset({"path", "ca", "certificate", "key", "client_ca"})
 
@@ -43,6 +46,8 @@ class DestinationKind(msgspec.Struct, frozen=True, kw_only=True):
     build: Callable[[str, Any], Destination]
     #: What can be routed there: ``events`` (CloudEvents), ``documents`` (letters, as mail).
     takes: frozenset[str]
+    #: Event types that its format has words for; None: all.
+    tells: frozenset[str] | None = None
 
 
 def _memory_source(name: str, _settings: MemorySettings, _budget: ByteBudget) -> Source:
@@ -63,11 +68,19 @@ _EVENTS, _LETTERS = frozenset({"events"}), frozenset({"documents"})
 
 DESTINATION_KINDS: Mapping[str, DestinationKind] = {
     "webhook": DestinationKind(settings=WebhookSettings, build=Webhook, takes=_EVENTS),
+    "fhir": DestinationKind(settings=FhirSettings, build=FhirServer, takes=_EVENTS, tells=TOLD),
     "smtp": DestinationKind(settings=SmtpSettings, build=SmtpSubmission, takes=_LETTERS),
     "mllp": DestinationKind(settings=MllpSendSettings, build=MllpSender, takes=frozenset()),
     "folder": DestinationKind(settings=FolderDestinationSettings, build=FolderDestination, takes=_EVENTS | _LETTERS),
     "memory": DestinationKind(settings=MemorySettings, build=_memory_destination, takes=_EVENTS | _LETTERS),
 }
+
+
+def told(route: Route, kind: DestinationKind) -> Route:
+    """The route with those of its events only that its destination has words for."""
+    if kind.tells is None:
+        return route
+    return msgspec.structs.replace(route, events=tuple(sorted(event for event in kind.tells if takes_event(route, event))))
 
 
 def build_source(source: SourceConfiguration, budget: ByteBudget) -> Source:

@@ -27,7 +27,7 @@ from liaison.service.configuration import (
     table_name,
 )
 from liaison.service.consistency import check_consistency
-from liaison.service.kinds import DESTINATION_KINDS, PATH_KEYS, SECRET_KEYS, SOURCE_KINDS, DestinationKind, SourceKind
+from liaison.service.kinds import DESTINATION_KINDS, PATH_KEYS, SECRET_KEYS, SOURCE_KINDS, DestinationKind, SourceKind, told
 from liaison.service.secrets import is_reference
 from liaison.service.toml_lines import KeyPath, key_lines, line_of
 
@@ -82,7 +82,9 @@ def read_configuration(text: str, *, path: Path | None, folder: Path) -> Configu
         reader.faults += check_consistency(configuration, reader.line)
     if configuration is None or reader.faults:
         raise ConfigurationError(name, tuple(sorted(reader.faults, key=lambda fault: fault.line)))
-    return configuration
+    kinds = {key: DESTINATION_KINDS[destination.common.kind] for key, destination in configuration.destinations.items()}
+    routes = tuple(told(route, kinds[route.to]) for route in configuration.routes)
+    return msgspec.structs.replace(configuration, routes=routes)
 
 
 def make_default_folders(configuration: Configuration) -> None:

@@ -14,8 +14,9 @@ from typing import Self
 import structlog
 
 from liaison.adapters.budget import ByteBudget
+from liaison.adapters.fhir import FhirServer
 from liaison.adapters.smtp import SmtpSubmission
-from liaison.hub.claims import Claimed, Withheld
+from liaison.hub.claims import Claimed, Needless, Withheld
 from liaison.hub.contracts import Destination, Parcel, Reading, Source
 from liaison.hub.dispatch import Dispatcher, Parcels, Station
 from liaison.hub.engine import Engine, Journal
@@ -23,7 +24,7 @@ from liaison.hub.explain import Explanation, explain_taken
 from liaison.hub.intake import Taken
 from liaison.hub.last_look import PolicyLastLook
 from liaison.hub.letters import LetterParcels
-from liaison.hub.parcels import EventParcels, EventShelf
+from liaison.hub.parcels import DeclarationParcels, EventParcels, EventShelf
 from liaison.hub.policy import Policy
 from liaison.hub.readers import Readers
 from liaison.hub.switches import Switches, of_source
@@ -158,11 +159,14 @@ class RunningHub:
             sender=mail_sender(self.configuration, declared),
             clock=self._clock,
         )
+        events: Parcels = EventParcels(self.journal.reader, shelf)
+        if isinstance(destination, FhirServer):
+            events = DeclarationParcels(self.journal.reader, shelf, destination.settings.identifiers)
         is_mail = isinstance(destination, SmtpSubmission)
         return Station(
             name=name,
             destination=destination,
-            parcels=_Parcels(EventParcels(self.journal.reader, shelf), letters),
+            parcels=_Parcels(events, letters),
             attempt_seconds=150.0 if is_mail else 35.0,
             workers=4 if is_mail else 32,
             keeps_ids=not is_mail,
@@ -177,7 +181,7 @@ class _Parcels:
         self._events = events
         self._letters = letters
 
-    async def make(self, claimed: Claimed) -> Parcel | Withheld:
+    async def make(self, claimed: Claimed) -> Parcel | Withheld | Needless:
         return await (self._events if claimed.delivery.document is None else self._letters).make(claimed)
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import ssl
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +18,8 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liaison.adapters.webhook import LONGEST_RETRY_AFTER, Webhook, WebhookSettings, judge
+from liaison.adapters.http_exchange import LONGEST_RETRY_AFTER, judge
+from liaison.adapters.webhook import Webhook, WebhookSettings, signature
 from liaison.hub.contracts import Delivered, Parcel, Refused, Unavailable, Uncertain
 from tests.servers.authority import Authority
 from tests.servers.ports import free_port
@@ -253,3 +258,28 @@ async def test_tls_checks_the_server_and_shows_our_certificate(tmp_path: Path) -
 def test_settings_that_cannot_be_meant_are_refused_by_name(settings: dict[str, object], fault: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=fault):
         msgspec.convert(settings, WebhookSettings)
+
+
+async def test_a_signed_post_can_be_checked_by_its_reader_with_the_secret_alone() -> None:
+    secret = "whsec-a-shared-secret-of-the-territory"
+    platform = Platform()
+    async with posting(platform, signing_secret=secret) as webhook:
+        assert isinstance(await webhook.deliver(parcel()), Delivered)
+    _, headers, body = platform.requests[0]
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert headers["webhook-id"] == "0197"
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 3600
+
+
+def test_a_secret_that_could_be_guessed_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^signing_secret : "):
+        Webhook("platform", WebhookSettings(url="http://127.0.0.1:9/", signing_secret="short"))
+
+
+@given(number=st.text(), sent=st.text(), body=st.binary())
+def test_another_id_time_or_body_has_another_signature(number: str, sent: str, body: bytes) -> None:
+    secret = b"0" * 32
+    assert signature(secret, number, sent, body) != signature(secret, number, sent, body + b"x")
+    assert signature(secret, number, sent, body) != signature(b"1" * 32, number, sent, body)
