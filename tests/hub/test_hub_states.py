@@ -19,6 +19,7 @@ LEGAL = {
     ("sending", "uncertain"),
     ("sending", "failed"),
     ("sending", "held"),
+    ("sending", "cancelled"),  # there turned out to be nothing to send
     ("retrying", "sending"),
     ("retrying", "held"),
     ("retrying", "cancelled"),
