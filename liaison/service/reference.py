@@ -76,7 +76,14 @@ def _section(title: str, kind: type[msgspec.Struct]) -> Iterator[str]:
 
 
 def _comments(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """The ``#:`` comment above each field of a struct."""
+    """The ``#:`` comment above each field of a struct, its bases' first."""
+    docs: dict[str, str] = {}
+    for base in reversed([one for one in kind.__mro__ if issubclass(one, msgspec.Struct) and one.__struct_fields__]):
+        docs |= _own_comments(base)
+    return docs
+
+
+def _own_comments(kind: type[msgspec.Struct]) -> dict[str, str]:
     source = inspect.getsource(kind)
     lines = source.splitlines()
     body = ast.parse(source).body[0]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from liaison.finding import Finding
-from liaison.hub.claims import Claim, ClaimAnswer, Claimed, LastLook, NotNow, Settle, Stale, Withheld
+from liaison.hub.claims import Claim, ClaimAnswer, Claimed, LastLook, Needless, NotNow, Settle, Stale, Withheld
 from liaison.hub.contracts import Attempt, Reading
 from liaison.hub.engine import Journal, intake
 from liaison.hub.intake import Taken
@@ -141,7 +141,7 @@ class Bench:
         assert isinstance(answer, Claimed)
         return answer.delivery
 
-    async def settle(self, delivery: DeliveryRecord, attempt: Attempt | Withheld, *, keeps_ids: bool = False) -> NotNow | Stale:
+    async def settle(self, delivery: DeliveryRecord, attempt: Attempt | Withheld | Needless, *, keeps_ids: bool = False) -> NotNow | Stale:
         """Say what came of an attempt."""
         return await self.commit(
             Settle(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liaison.hub.claims import Claimed, KeepParcel, NotNow, Recover, Stale, Withheld
+from liaison.hub.claims import Claimed, KeepParcel, Needless, NotNow, Recover, Stale, Withheld
 from liaison.hub.contracts import Attempt, Delivered, Refused, Unavailable, Uncertain
 from liaison.hub.journal.records import DeliveryRecord, DocumentRecord, PatientRecord, microseconds
 from liaison.hub.retry import RetryPolicy
@@ -217,3 +217,11 @@ async def test_a_letter_that_will_never_be_sent_again_leaves_no_bytes(bench: Ben
 
 async def test_a_lane_that_nobody_has_is_nothing_to_do(bench: Bench) -> None:
     assert await bench.claim(1) == NotNow()
+
+
+async def test_what_has_nothing_to_send_ends_and_frees_its_lane(bench: Bench) -> None:
+    lane = await three(bench)
+    await bench.settle(await bench.claimed(lane), Needless(reason="no words for it"))
+    assert bench.works()[0] == (1, "cancelled")
+    assert (await bench.claimed(lane)).lane_seq == 2
+    assert bench.rows("SELECT outcome, reason FROM attempt") == [("needless", "no words for it")]
