@@ -141,7 +141,9 @@ class Bench:
         assert isinstance(answer, Claimed)
         return answer.delivery
 
-    async def settle(self, delivery: DeliveryRecord, attempt: Attempt | Withheld | Needless, *, keeps_ids: bool = False) -> NotNow | Stale:
+    async def settle(
+        self, delivery: DeliveryRecord, attempt: Attempt | Withheld | Needless, *, keeps_ids: bool = False
+    ) -> NotNow | Stale:
         """Say what came of an attempt."""
         return await self.commit(
             Settle(
