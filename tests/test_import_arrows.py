@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "liaison"
-FORMATS = ("hl7", "cda", "mssante", "fhir")
+FORMATS = ("hl7", "cda", "mssante", "fhir", "hprim", "sidefile")
 #: Usable by everyone: they hold nothing of the hub.
 SHARED = {"finding", "private"}
 #: From each room, the rooms that it may import besides itself.
@@ -20,6 +20,8 @@ ARROWS: dict[str, set[str]] = {
     "cda": set(),
     "mssante": {"cda"},
     "fhir": set(),
+    "hprim": set(),
+    "sidefile": {"cda", "mssante"},
     "care": set(),
     "events": {"care"},
     "mappings": {*FORMATS, "events", "care"},
@@ -32,7 +34,7 @@ _ROOMS = {*ARROWS, "cli", "console", "demo"}
 ARROWS.update(dict.fromkeys(("cli", "console", "demo"), _ROOMS), __main__={"cli"})
 
 #: Rooms without input or output, clock, chance or database.
-PURE = ("care", "events", "hl7", "cda", "mssante", "mappings", "rules")
+PURE = ("care", "events", "hl7", "cda", "mssante", "hprim", "sidefile", "mappings", "rules")
 IMPURE = {"asyncio", "socket", "threading", "subprocess", "random", "secrets", "sqlite3", "sqlalchemy", "aiohttp", "structlog"}
 
 

@@ -94,3 +94,22 @@ class Mask(NamedTuple):
 
 #: By the name that a MetaDMPMSS observation bears.
 MASKS: Final = {name: Mask(row["code"], row["label"]) for name, row in _CONFIDENTIALITY["masks"].items()}
+
+
+_SETTINGS: Final = _table("settings.toml")
+#: TRE_R02, the code system of JDV_J02.
+FACILITY_SYSTEM: Final = "1.2.250.1.71.4.2.4"
+#: JDV_J02: what a document that the hub writes may say of the establishment.
+FACILITIES: Final[dict[str, str]] = _SETTINGS["facilities"]
+
+
+class EncounterKind(NamedTuple):
+    """A concept of JDV_J142."""
+
+    code: str
+    system: str
+    label: str
+
+
+#: By PV1-2.
+ENCOUNTERS: Final = {name: EncounterKind(row["code"], row["system"], row["label"]) for name, row in _SETTINGS["encounters"].items()}

@@ -69,6 +69,18 @@ DOCUMENT_MISSING = fatal(
     "Émettre le document dans un OBX de type ED, OBX-5 « ^TEXT^XML^Base64^… ».",
     "101",
 )
+DOCUMENT_BY_REFERENCE = fatal(
+    "hl7.document-by-reference",
+    "L’OBX du document est un renvoi (OBX-2 = RP) : le document n’est pas dans le message, et la plateforme ne va rien chercher.",
+    "Joindre le document lui-même, en base64, dans un OBX de type ED.",
+    "102",
+)
+VALUE_TYPE = warning(
+    "hl7.document-value-type",
+    "Le document n’est pas dans un OBX de type ED (OBX-2) : il a été reconnu à sa forme.",
+    "Écrire ED en OBX-2.",
+    "102",
+)
 DOCUMENT_NOT_REPEATED = warning(
     "hl7.deletion-without-document",
     "La demande de suppression ne porte pas le document : elle est comprise par TXA-12.",
@@ -196,6 +208,7 @@ class _TransmissionReader:
         self._participations: list[Participation] = []
         self._bodies: dict[str, str] = {}
         self._patient_may_not_reply = False
+        self._refers = False
         self._event = f"{message.header.value(9).strip()}^{message.header.value(9, 2).strip()}"
         obr = message.first("OBR")
         self._type = _coded(obr, 4) if obr else ("", "", "")
@@ -247,10 +260,20 @@ class _TransmissionReader:
             self._read_mail_body(segment, code)
         elif code:
             self._flags.read(segment, code)
-        elif segment.value(2).strip().upper() == "ED" and self._is_document(segment):
+        elif self._is_encapsulated(segment) and self._is_document(segment):
             self._read_document(segment)
             code = "document"
         return code
+
+    def _is_encapsulated(self, segment: Segment) -> bool:
+        """Whether an OBX carries a file: of type ED, or of another that holds what only an ED should."""
+        kind = segment.value(2).strip().upper()
+        if kind == "RP":
+            self._refers = True
+        if kind == "ED" or segment.value(5, 4).strip().lower() != "base64":
+            return kind == "ED"
+        self._findings.append(VALUE_TYPE.at(segment.where(2)))
+        return True
 
     def _is_document(self, segment: Segment) -> bool:
         """Whether an ED is the document: the mail that a PFI adds for practice software has another code and no subtype."""
@@ -261,7 +284,7 @@ class _TransmissionReader:
         data = read_encapsulated(repetitions[0], self._findings) if repetitions else None
         body = data.body if data else None
         content = recognise(body) if body else Content.UNKNOWN
-        if body and content is not Content.CDA:
+        if body and content not in (Content.CDA, Content.PDF):
             self._findings.append(CONTENT_UNEXPECTED.at(segment.where(5)))
         type_code, type_label, type_system = _coded(segment, 3)
         if type_code and self._type[0] and type_code != self._type[0]:
@@ -334,7 +357,8 @@ class _TransmissionReader:
             self._findings.append(TYPE_SYSTEM_MISSING.at("OBR-4.3"))
         if not any(document.body for document in self._documents):
             lost = action is not Action.DELETE or not document_id
-            self._findings.append((DOCUMENT_MISSING if lost else DOCUMENT_NOT_REPEATED).at("OBX"))
+            missing = DOCUMENT_BY_REFERENCE if self._refers else DOCUMENT_MISSING
+            self._findings.append((missing if lost else DOCUMENT_NOT_REPEATED).at("OBX"))
         if is_mdm:
             if len(self._documents) > 1:
                 self._findings.append(SEVERAL_DOCUMENTS.at(self._documents[1].where))

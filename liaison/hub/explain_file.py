@@ -25,7 +25,7 @@ from liaison.hl7.errors import Hl7Error
 from liaison.hl7.message import Message
 from liaison.hub.contracts import MessageIds, Reading, Sender, Verdict
 from liaison.hub.reading import read_hl7, verdict_of
-from liaison.mappings.document_to_facts import interpret_cda
+from liaison.mappings.cda_to_facts import interpret_cda
 from liaison.mappings.interpretation import SourceProfile
 from liaison.mssante.received import looks_like_mail, read_mail
 from liaison.mssante.xdm import UnsafeArchive, read_archive

@@ -40,7 +40,9 @@ def build_letter(job: LetterJob) -> bytes | Withheld:
     """Build the mail of a job. Runs in a worker process."""
     document = b""
     if job.fact.action is not DocumentAction.WITHDRAW:
-        interpretation = interpret_document_message(Message.parse(job.raw), job.profile)
+        # A type that was guessed is guessed the same, whatever the configuration has become since.
+        profile = replace(job.profile, document_type=job.fact.type_code, document_types={})
+        interpretation = interpret_document_message(Message.parse(job.raw), profile)
         document = interpretation.documents.get(job.fact.digest, b"")
         if not document:
             return Withheld(reason="Le document n'est plus dans le message qui l'a apporté.", rule="letters.document-missing")

@@ -13,9 +13,10 @@ from liaison.finding import Finding, Severity
 from liaison.hl7.acknowledgement import AckError, build_ack, error_of
 from liaison.hl7.errors import Hl7Error
 from liaison.hl7.message import Message
+from liaison.hprim.recognise import finding_of, recognise
 from liaison.hub.contracts import MessageIds, Reading, Sender, Verdict
 from liaison.hub.vault.sealing import pack
-from liaison.mappings.document_to_facts import interpret_document_message
+from liaison.mappings.document_to_facts import DMP_NOT_FED, interpret_document_message
 from liaison.mappings.interpretation import Interpretation, SourceProfile, Understanding
 from liaison.mappings.pam_to_facts import interpret
 from liaison.mappings.same_patient import APPLICATION_ERRORS
@@ -26,6 +27,9 @@ DOCUMENT_KINDS = frozenset({"ORU", "MDM"})
 LARGE = 65_536
 #: A quarantined message is told with its worst findings, not with all of them.
 _ERRORS_TOLD = 10
+_GRAVE = frozenset({Severity.ERROR, Severity.FATAL})
+#: What a sender must read in the reply even when its message is taken: something that it asked for is not done.
+_ALWAYS_TOLD = frozenset({DMP_NOT_FED.rule})
 #: A type or an event of table 0076 or 0003, a Z one included. Whatever else a sender puts there is its own business, and stays sealed.
 _TYPE = re.compile(r"[A-Z][A-Z0-9]{2}")
 
@@ -58,7 +62,8 @@ def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetim
     try:
         message = Message.parse(raw)
     except Hl7Error as error:
-        return unreadable(raw, sender, profile, error.finding, now, reply_id)
+        named = recognise(raw)
+        return unreadable(raw, sender, profile, finding_of(named) if named else error.finding, now, reply_id)
     header = message.header
     kind, event = header.value(9).strip().upper()[:20], header.value(9, 2).strip().upper()[:20]
     control_id = header.value(10).strip()
@@ -72,8 +77,9 @@ def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetim
 
     def reply_as(decided: Verdict, told: tuple[Finding, ...]) -> bytes:
         code = reply_code(kind, decided, readable=answerable)
-        grave = [finding for finding in _worst_first(told) if finding.severity in (Severity.ERROR, Severity.FATAL)]
-        errors = [_error(finding) for finding in grave[:_ERRORS_TOLD]] if decided is Verdict.QUARANTINED else []
+        quarantined = decided is Verdict.QUARANTINED
+        grave = [one for one in _worst_first(told) if (quarantined and one.severity in _GRAVE) or one.rule in _ALWAYS_TOLD]
+        errors = [_error(finding) for finding in grave[:_ERRORS_TOLD]]
         return build_ack(message, code, TEXTS[decided], errors, control_id=reply_id, now=now, raw=raw)
 
     ids = MessageIds(

@@ -1,24 +1,21 @@
-"""A transmitted document → facts: ORU^R01, MDM^T02/T10/T04, and a bare CDA file.
+"""A transmitted document → facts: ORU^R01, MDM^T02/T10/T04.
 
 What the message asks (action, flags, addressees) comes from HL7, what the document is comes from its own header: where both speak of
 the same thing and disagree, the document is believed and a finding says so. The whole document is parsed here, before anybody is
-answered: a letter cut off in its last byte must come back to its sender, not to a renderer.
+answered: a letter cut off in its last byte must come back to its sender, not to a renderer. A PDF without CDA is wrapped in one first
+(:mod:`liaison.mappings.pdf_message`), and is then a document like any other.
 """
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from liaison.care.facts import Addressee, DocumentAction, DocumentFact, DocumentFlags, IdentityFact
-from liaison.care.identifiers import INS_OIDS, INS_TEST_OIDS, Identifier, IdentifierKind, finess, ins_key_is_right
-from liaison.care.person import Ins, Professional, Traits
-from liaison.cda import parties
-from liaison.cda.datatypes import InstanceId
+from liaison.care.facts import Addressee, DocumentAction, DocumentFact, DocumentFlags
+from liaison.care.identifiers import IdentifierKind, finess
 from liaison.cda.header import Header, header_of
 from liaison.cda.value_sets import SYSTEM_NAMES, document_type
 from liaison.cda.xml import CdaError, parse
@@ -31,16 +28,20 @@ from liaison.hl7.documents import (
     TransmittedDocument,
     read_transmission,
 )
-from liaison.hl7.faults import error, fatal, warning
+from liaison.hl7.encapsulated import Content
+from liaison.hl7.faults import error, fatal, information, warning
 from liaison.hl7.header import read_header
 from liaison.hl7.message import Message
 from liaison.hl7.participations import Participation, Role
 from liaison.hl7.professionals import read_treating_physician
 from liaison.hl7.visit import Visit, read_visit
 from liaison.mappings.authorities import establishment, identifier
+from liaison.mappings.document_fact import document_fact, usable_document_ins
 from liaison.mappings.interpretation import Interpretation, SourceProfile, Understanding
 from liaison.mappings.pam_identity import Patient, identity_facts, professional, read_patient
+from liaison.mappings.pdf_message import BarePdf, wrapping_of
 from liaison.mappings.same_patient import is_same_patient
+from liaison.mappings.wrapping import WRAPPED, document_number, pdf_fault, wrap
 from liaison.private import Private
 
 PID_MISSING = fatal(
@@ -85,22 +86,15 @@ SAME_DOCUMENT_TWICE = warning(
     "N’émettre chaque document qu’une fois.",
     "198",
 )
-NOBODY = fatal(
-    "document.patient-unidentified",
-    "Le document n’identifie pas son patient : ni INS qualifiée, ni IPP (CI-SIS, recordTarget).",
-    "Renseigner dans l’en-tête l’IPP du patient et son INS qualifiée.",
-    "101",
+PDF_BESIDE_CDA = information(
+    "document.pdf-beside-cda",
+    "Le message porte un PDF à côté d’un CDA : le CDA est retenu, et sa partie lisible part avec lui.",
+    "N’émettre que le CDA.",
 )
-INS_KEY = warning(
-    "document.ins-key",
-    "La clé du matricule INS du document est fausse : l’INS du document n’est pas employée.",
-    "Porter le matricule et sa clé tels que rendus par le téléservice INSi.",
-    "102",
-)
-INS_TEST = warning(
-    "document.ins-test",
-    "Le document porte une INS de test ou de démonstration dans un flux de production : elle n’est pas employée.",
-    "N’émettre que les OID 1.2.250.1.213.1.4.8 et 1.2.250.1.213.1.4.9 en production.",
+DMP_NOT_FED = warning(
+    "flags.dmp-not-fed",
+    "DESTDMP = Y : cette plateforme n’alimente pas le DMP, et le document n’y est pas déposé.",
+    "Laisser l’alimentation du DMP au logiciel qui la fait aujourd’hui.",
     "207",
 )
 
@@ -154,6 +148,8 @@ def interpret_document_message(message: Message, profile: SourceProfile) -> Inte
     visit = read_visit(pv1, message.first("PV2"), zone, findings) if pv1 is not None else None
     transmission = read_transmission(message)
     findings.extend(map(_fatal_if_no_action, transmission.findings))
+    if transmission.flags.get("DESTDMP"):
+        findings.append(DMP_NOT_FED.at("OBX (DESTDMP)"))
     if patient is None or transmission.action is None or head.recorded_at is None:
         return Interpretation(understanding=Understanding.NOT_UNDERSTOOD, findings=tuple(findings))
     envelope = _Envelope(
@@ -186,47 +182,6 @@ def interpret_document_message(message: Message, profile: SourceProfile) -> Inte
     )
 
 
-def interpret_cda(raw: bytes, profile: SourceProfile, *, received_at: datetime) -> Interpretation:
-    """The facts of a CDA that comes alone, as a file: its patient and the document, published to nobody in particular.
-
-    ``received_at`` dates the facts where the document has no date of its own.
-    """
-    zone = ZoneInfo(profile.time_zone)
-    try:
-        header = header_of(parse(raw), raw, zone=zone)
-    except CdaError as fault:
-        return Interpretation(understanding=Understanding.NOT_UNDERSTOOD, findings=(fault.finding,))
-    findings = list(header.findings)
-    recorded_at = header.created.at if header.created is not None else received_at
-    target = header.patient
-    ins = _usable_ins(target, profile, findings)
-    identifiers = tuple(
-        Identifier(kind=IdentifierKind.IPP, authority=f"oid:{id.root}", value=id.extension) for id in target.local_ids
-    )
-    if ins is not None:
-        identifiers += (Identifier(kind=IdentifierKind.INS, authority=f"oid:{ins.oid}", value=ins.matricule),)
-    if not identifiers:
-        findings.append(NOBODY.at("/ClinicalDocument/recordTarget/patientRole/id"))
-        return Interpretation(understanding=Understanding.NOT_UNDERSTOOD, findings=tuple(findings))
-    fact = _document_fact(
-        header,
-        raw,
-        patient=identifiers,
-        action=DocumentAction.REPLACE if header.replaces is not None else DocumentAction.PUBLISH,
-        same_patient=True,
-        ins=ins,
-        finess=_custodian_finess(header) or profile.finess,
-        recorded_at=recorded_at,
-    )
-    identity = IdentityFact(identifiers=identifiers, traits=fact.traits, ins=ins, recorded_at=recorded_at)
-    return Interpretation(
-        understanding=Understanding.UNDERSTOOD,
-        facts=(identity, fact),
-        findings=tuple(findings),
-        documents={fact.digest: raw},
-    )
-
-
 def _fatal_if_no_action(finding: Finding) -> Finding:
     """Without one certain action nothing may be done (volet Transmission: « sinon rejet »)."""
     if finding.rule in (ACTION_DISAGREES.rule, ACTION_UNKNOWN.rule):
@@ -238,25 +193,35 @@ def _document_facts(envelope: _Envelope, findings: list[Finding]) -> tuple[tuple
     """A fact for each document of the message, and the documents by digest."""
     facts: dict[str, DocumentFact] = {}
     documents: dict[str, bytes] = {}
+    has_cda = any(carried.content is Content.CDA for carried in envelope.transmission.documents)
     for carried in envelope.transmission.documents:
         if not carried.body:
             continue
-        fact = _carried_fact(envelope, carried, carried.body, findings)
-        if fact is None:
+        if carried.content is Content.PDF:
+            if has_cda:
+                findings.append(PDF_BESIDE_CDA.at(carried.where))
+                continue
+            made = _wrapped_fact(envelope, carried, carried.body, findings)
+        else:
+            made = _carried_fact(envelope, carried, carried.body, findings)
+        if made is None:
             continue
+        fact, body = made
         if fact.id in facts:
             findings.append(SAME_DOCUMENT_TWICE.at(carried.where))
             continue
         facts[fact.id] = fact
-        documents[fact.digest] = carried.body
+        documents[fact.digest] = body
     if not facts and envelope.action is DocumentAction.WITHDRAW and envelope.transmission.document_id:
         fact = _withdrawn_without_document(envelope)
         facts[fact.id] = fact
     return tuple(facts.values()), documents
 
 
-def _carried_fact(envelope: _Envelope, carried: TransmittedDocument, body: bytes, findings: list[Finding]) -> DocumentFact | None:
-    """The fact of one document; None, with a fatal finding, when it cannot be read."""
+def _carried_fact(
+    envelope: _Envelope, carried: TransmittedDocument, body: bytes, findings: list[Finding]
+) -> tuple[DocumentFact, bytes] | None:
+    """The fact of one CDA, with its bytes; None, with a fatal finding, when it cannot be read."""
     try:
         header = header_of(parse(body), body, zone=envelope.zone)
     except CdaError as fault:
@@ -267,13 +232,13 @@ def _carried_fact(envelope: _Envelope, carried: TransmittedDocument, body: bytes
     findings.extend(header.findings)
     _check_agreement(envelope, header, findings)
     same = is_same_patient(envelope.message, envelope.patient, header.patient, findings)
-    fact = _document_fact(
+    fact = document_fact(
         header,
         body,
         patient=envelope.patient.identifiers,
         action=envelope.action,
         same_patient=same,
-        ins=_usable_ins(header.patient, envelope.profile, findings),
+        ins=usable_document_ins(header.patient, envelope.profile, findings),
         finess=envelope.profile.finess,
         recorded_at=envelope.recorded_at,
     )
@@ -281,7 +246,49 @@ def _carried_fact(envelope: _Envelope, carried: TransmittedDocument, body: bytes
         fact = msgspec.structs.replace(fact, replaces=envelope.transmission.parent_id)
         if not fact.replaces:
             findings.append(NOT_A_REPLACEMENT.at("TXA-13"))
-    return _enveloped(fact, envelope)
+    return _enveloped(fact, envelope), body
+
+
+def _wrapped_fact(
+    envelope: _Envelope, carried: TransmittedDocument, pdf: bytes, findings: list[Finding]
+) -> tuple[DocumentFact, bytes] | None:
+    """The fact of a PDF that comes without CDA, with the CDA made around it; None, with a fatal finding, when none can be."""
+    if (fault := pdf_fault(pdf)) is not None:
+        findings.append(fault.at(carried.where))
+        return None
+    bare = BarePdf(
+        message=envelope.message,
+        profile=envelope.profile,
+        zone=envelope.zone,
+        patient=envelope.patient,
+        visit=envelope.visit,
+        transmission=envelope.transmission,
+        action=envelope.action,
+        finess=_finess(envelope),
+        recorded_at=envelope.recorded_at,
+        position=carried.position,
+    )
+    wrapping = wrapping_of(bare, findings)
+    if wrapping is None:
+        return None
+    findings.append(WRAPPED.at(carried.where))
+    body = wrap(wrapping, pdf)
+    header = header_of(parse(body), body, zone=envelope.zone)
+    fact = document_fact(
+        header,
+        body,
+        patient=envelope.patient.identifiers,
+        action=envelope.action,
+        same_patient=True,  # the header's patient is the message's
+        ins=envelope.patient.ins,
+        finess=envelope.profile.finess,
+        recorded_at=envelope.recorded_at,
+    )
+    if envelope.action is DocumentAction.REPLACE and not fact.replaces and fact.set_id == fact.id:
+        findings.append(NOT_A_REPLACEMENT.at("TXA-13"))
+    if wrapping.author is None:
+        fact = msgspec.structs.replace(fact, author=None)
+    return _enveloped(fact, envelope), body
 
 
 def _check_agreement(envelope: _Envelope, header: Header, findings: list[Finding]) -> None:
@@ -298,71 +305,20 @@ def _check_agreement(envelope: _Envelope, header: Header, findings: list[Finding
         findings.append(REPLACES_UNASKED.at("ORC-1"))
 
 
-def _document_fact(
-    header: Header,
-    raw: bytes,
-    *,
-    patient: tuple[Identifier, ...],
-    action: DocumentAction,
-    same_patient: bool,
-    ins: Ins | None,
-    finess: str,
-    recorded_at: datetime,
-) -> DocumentFact:
-    """What the document itself says."""
-    known = document_type(header.code.code, header.code.system)
-    label = known.label if known is not None else header.code.label
-    level = header.confidentiality.code if header.confidentiality is not None else ""
-    author = _author(header)
-    organisation = author.organisation if author is not None and author.organisation is not None else header.custodian
-    target = header.patient
-    return DocumentFact(
-        patient=patient,
-        action=action,
-        id=header.id.text,
-        set_id=header.set_id.text if header.set_id is not None else header.id.text,
-        version=header.version or 1,
-        replaces=header.replaces.text if header.replaces is not None else "",
-        type_code=header.code.code,
-        type_system=header.code.system,
-        type_label=label,
-        title=header.title or label,
-        level=header.level,
-        created_at=header.created.at if header.created is not None else recorded_at,
-        author=_professional(author) if author is not None else None,
-        author_organisation=organisation.name if organisation is not None else "",
-        confidentiality=level if level in ("N", "R", "V") else "N",
-        same_patient=same_patient,
-        ins=ins,
-        traits=Traits(
-            birth_name=target.birth_family,
-            first_given_name=target.first_given,
-            given_names=target.given_names,
-            used_name=target.used_family,
-            used_given_name=target.used_given,
-            birth_date=target.birth_date,
-            sex="U" if target.gender == "UN" else target.gender if target.gender in ("M", "F") else "",
-            birthplace_cog=target.birthplace_cog,
-        ),
-        finess=finess,
-        digest=hashlib.sha256(raw).hexdigest(),
-        recorded_at=recorded_at,
-    )
-
-
 def _withdrawn_without_document(envelope: _Envelope) -> DocumentFact:
     """A withdrawal that names its document by TXA-12 alone."""
     said = envelope.transmission
     system = SYSTEM_NAMES.get(said.type_system, said.type_system)
     known = document_type(said.type_code, system)
     label = known.label if known is not None else said.type_label
+    number, parent = (document_number(text, _finess(envelope)) for text in (said.document_id, said.parent_id))
     fact = DocumentFact(
         patient=envelope.patient.identifiers,
         action=DocumentAction.WITHDRAW,
-        id=said.document_id,
-        set_id=said.document_id,
+        id=number.text if number is not None else said.document_id,
+        set_id=number.text if number is not None else said.document_id,
         version=1,
-        replaces=said.parent_id,
+        replaces=parent.text if parent is not None else "",
         type_code=said.type_code,
         type_system=system,
         type_label=label,
@@ -380,7 +336,6 @@ def _enveloped(fact: DocumentFact, envelope: _Envelope) -> DocumentFact:
     """The fact with what the message asks and says around the document."""
     said, visit, profile = envelope.transmission, envelope.visit, envelope.profile
     unsaid: list[Finding] = []  # authorities are spoken of where the identity is read
-    facility = visit.location.facility if visit is not None else None
     sender, reply = said.participants(Role.SENDER), said.participants(Role.REPLY)
     number = visit.number if visit is not None else None
     episode = envelope.patient.episode
@@ -400,8 +355,15 @@ def _enveloped(fact: DocumentFact, envelope: _Envelope) -> DocumentFact:
         visit=identifier(IdentifierKind.VISIT, number, profile, unsaid) if number is not None else None,
         episode=identifier(IdentifierKind.EPISODE, episode, profile, unsaid) if episode is not None else None,
         patient_class=visit.patient_class if visit is not None else "",
-        finess=establishment(facility, profile) if facility is not None and not facility.is_empty else profile.finess,
+        finess=_finess(envelope),
     )
+
+
+def _finess(envelope: _Envelope) -> str:
+    """The establishment where the stay is, else the source's."""
+    facility = envelope.visit.location.facility if envelope.visit is not None else None
+    own = envelope.profile.finess
+    return establishment(facility, envelope.profile) if facility is not None and not facility.is_empty else own
 
 
 def _addressee(recipient: Participation) -> Addressee:
@@ -420,39 +382,3 @@ def _name(sender: Participation) -> str:
     if sender.organisation is not None and sender.organisation.name:
         return sender.organisation.name
     return f"{sender.person.given} {sender.person.family}".strip() if sender.person is not None else ""
-
-
-def _author(header: Header) -> parties.Actor | None:
-    """Who answers for the document: its one human author, else, among several or none, the legal authenticator."""
-    people = [author for author in header.authors if author.name is not None]
-    return people[0] if len(people) == 1 else header.legal_authenticator or next(iter(people), None)
-
-
-def _professional(actor: parties.Actor) -> Professional:
-    first: InstanceId | None = actor.id
-    return Professional(
-        rpps=actor.rpps,
-        local_id=f"{first.root}:{first.extension}" if first is not None and not actor.rpps else "",
-        family=actor.name.family if actor.name is not None else "",
-        given=actor.name.given if actor.name is not None else "",
-    )
-
-
-def _custodian_finess(header: Header) -> str:
-    ids = header.custodian.ids if header.custodian is not None else ()
-    return next((id.finess for id in ids if id.finess), "")
-
-
-def _usable_ins(target: parties.Patient, profile: SourceProfile, findings: list[Finding]) -> Ins | None:
-    """The INS of the document where it is qualified (digest cda-fr §1.1): one number, its key, all the traits."""
-    ins = target.ins
-    if ins is None or not target.has_strict_traits or len({id.extension for id in target.ids if id.root in INS_OIDS}) > 1:
-        return None
-    place = "/ClinicalDocument/recordTarget/patientRole/id"
-    if ins.root in INS_TEST_OIDS and not profile.test_ins:
-        findings.append(INS_TEST.at(place))
-        return None
-    if not ins_key_is_right(ins.extension):
-        findings.append(INS_KEY.at(place))
-        return None
-    return Ins(matricule=ins.extension, oid=ins.root)

@@ -35,6 +35,12 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
     test_ins: bool = True
     #: Aliases of identifier authorities: namespace as the source writes it → canonical authority (``finess:…``, ``oid:…``).
     authorities: Mapping[str, str] = {}
+    #: Type (JDV_J07) of a PDF without CDA whose message gives none; empty: such a PDF is not understood.
+    document_type: str = ""
+    #: Local type codes → JDV_J07.
+    document_types: Mapping[str, str] = {}
+    #: Sector of the establishment (JDV_J02), for the documents that the hub writes around PDFs.
+    facility: str = "SA01"
 
 
 class Interpretation(Private, frozen=True, kw_only=True):

@@ -124,6 +124,8 @@ def _candidates(
 
 def _named(addressee: Addressee, directory: DirectoryLookup | None) -> _Candidate:
     number = rpps(addressee.professional.rpps) or "" if addressee.professional else ""
+    if not addressee.address:
+        return _named_by_number(number, directory)
     try:
         address = parse_address(addressee.address)
     except InvalidAddress as fault:
@@ -143,6 +145,17 @@ def _named(addressee: Addressee, directory: DirectoryLookup | None) -> _Candidat
         )
     objection, reason = _ownership(address, number, directory)
     return _Candidate(address=address, text=address.text, rpps=number, objection=objection, reason=reason, rule="recipient.named")
+
+
+def _named_by_number(number: str, directory: DirectoryLookup | None) -> _Candidate:
+    """Somebody named without an address, as a CDA's informationRecipient is: the directory may know the one that is theirs."""
+    match directory.resolve(number) if directory is not None and number else None:
+        case Chosen(entry=entry, why=why):
+            address = parse_address(entry.address)
+            reason = f"Destinataire nommé sans adresse, à celle de l'annuaire : {why}."
+            return _Candidate(address=address, text=address.text, rpps=number, reason=reason, rule="recipient.named")
+        case _:
+            return _Candidate(rpps=number, objection=_NAMED_WITHOUT_ADDRESS)
 
 
 def _ownership(address: Address, number: str, directory: DirectoryLookup | None) -> tuple[Objection | None, str]:
@@ -254,6 +267,11 @@ _NOT_HIS_ADDRESS: Final = _hold(
 _HAS_OTHER_ADDRESSES: Final = _hold(
     "recipient.not-their-address",
     "L'annuaire connaît le professionnel nommé, à d'autres adresses que celle-ci : l'établissement vérifie le destinataire.",
+    Owner.HOSPITAL,
+)
+_NAMED_WITHOUT_ADDRESS: Final = _hold(
+    "recipient.named-without-address",
+    "Un destinataire est nommé sans adresse MSSanté, et l'annuaire n'en donne pas une qui soit sûrement la sienne.",
     Owner.HOSPITAL,
 )
 _TREATING_WITHOUT_RPPS: Final = _hold(

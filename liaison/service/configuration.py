@@ -44,6 +44,12 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "Europe/Paris"
     #: Authorities as the source writes them → canonical: ``finess:…`` or ``oid:…``.
     authorities: dict[str, str] = {}
+    #: Type (JDV_J07) of a PDF that comes without CDA and without a type, such as ``34112-3``; empty: such a PDF is quarantined.
+    document_type: str = ""
+    #: The hospital's own type codes → JDV_J07, for PDFs that come without CDA.
+    document_types: dict[str, str] = {}
+    #: Sector of the establishment (JDV_J02) in the CDA that is made around a PDF: ``SA01`` public hospital, ``SA04`` private.
+    facility: str = "SA01"
     #: ``live``: everything that is decided leaves.
     mode: Literal["live", "load", "shadow"] = "live"
 
@@ -89,6 +95,9 @@ class SourceConfiguration(msgspec.Struct, frozen=True, kw_only=True):
             time_zone=self.common.time_zone,
             test_ins=territory == "test",
             authorities=self.common.authorities,
+            document_type=self.common.document_type,
+            document_types=self.common.document_types,
+            facility=self.common.facility,
         )
 
 

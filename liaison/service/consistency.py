@@ -6,6 +6,7 @@ import zoneinfo
 from collections.abc import Callable, Iterator
 
 from liaison.care.identifiers import finess
+from liaison.cda.value_sets import FACILITIES, document_type
 from liaison.mssante.address import InvalidAddress, parse_address
 from liaison.rules.recipient import RecipientKind
 from liaison.rules.routing import Route
@@ -58,6 +59,12 @@ def _source(path: KeyPath, source: SourceSettings) -> Iterator[_Complaint]:
         yield (*path, "time_zone"), "ce fuseau n'existe pas.", "Écrire par exemple Europe/Paris."
     if source.mode != "live":
         yield (*path, "mode"), "cette version n'a que le mode « live ».", 'Écrire mode = "live", ou retirer la source.'
+    if source.document_type and document_type(source.document_type) is None:
+        yield (*path, "document_type"), "ce type de document n'est pas dans JDV_J07.", "Écrire par exemple 11490-0 ou 34112-3."
+    if not all(document_type(code) is not None for code in source.document_types.values()):
+        yield (*path, "document_types"), "un type de document n'est pas dans JDV_J07.", 'Écrire par exemple CRH = "34112-3".'
+    if source.facility not in FACILITIES:
+        yield (*path, "facility"), "ce secteur d'activité n'est pas connu.", f"Écrire l'un de : {', '.join(FACILITIES)}."
     if not all(authority.startswith(("finess:", "oid:")) for authority in source.authorities.values()):
         yield (*path, "authorities"), "une autorité n'a pas sa forme canonique.", "Écrire finess:NUMÉRO ou oid:OID."
 

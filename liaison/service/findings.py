@@ -21,6 +21,8 @@ ROOMS: Mapping[str, str] = {
     "mllp": "Frames: what surrounds a message on its connection.",
     "hl7": "HL7 v2 messages.",
     "cda": "CDA documents.",
+    "hprim": "HPRIM files, which are named and kept.",
+    "side": "The file that goes with a PDF.",
     "document": "A document and the message that carries it.",
     "care": "What a message says against what was known before it.",
     "hub": "What the hub as a whole has to say.",

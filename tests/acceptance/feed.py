@@ -138,3 +138,21 @@ def letter(
         *observations,
         f"OBX|20|ED|CORPSMAIL_PS^Corps du mail pour un PS^MetaDMPMSS||^TEXT^^Base64^{body}||||||F" if mail_body else "",
     )
+
+
+def bare_pdf(
+    control_id: str, pdf: bytes, *, person: str, visit: str, to: Sequence[str], code: str = "34112-3^Compte rendu^LN"
+) -> bytes:
+    """ORU^R01 of a system that knows nothing of CDA: a PDF in base64, and the GP's address in a PRT."""
+    recipients = [
+        f"PRT||UC||RCT^^participation|899700000017^DUPOUY^Claire^^^^^^{PS_AUTHORITY}^D^^^IDNPS{'|' * 10}^^X.400^{one}" for one in to
+    ]
+    return message(
+        msh("ORU^R01^ORU_R01", control_id, version="2.5"),
+        person,
+        pv1(visit=visit),
+        "ORC|NW||CR-4711",
+        f"OBR|1||CR-4711|{code}|||20261120150000",
+        f"OBX|1|ED|{code}||^TEXT^PDF^Base64^{base64.b64encode(pdf).decode()}||||||F",
+        *recipients,
+    )

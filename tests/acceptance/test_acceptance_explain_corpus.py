@@ -118,29 +118,32 @@ MESSAGES: dict[str, Expected] = {
     "pamfr_spec_A47_ins_deleted.hl7": Expected("accepted", "AA", (), ("identity.created",)),
 }  # fmt: skip
 
-NOBODY = ("hold recipient.nobody",)
+NOBODY, NO_ADDRESS, NO_DIRECTORY = "recipient.nobody", "recipient.named-without-address", "recipient.no-directory"
 
 
-def document(*rules: str, verdict: str = "accepted", event: str = "document.published") -> Expected:
-    """A document alone has no reply and no recipient."""
-    return Expected(verdict, "", rules, ("identity.created", event), NOBODY)
+def document(*rules: str, to: str, verdict: str = "accepted", event: str = "document.published") -> Expected:
+    """A document alone has no reply; whom its header names cannot be written to without a directory."""
+    told = rules if to == NOBODY else ("flags.gp-only-row", *rules)
+    return Expected(verdict, "", told, ("identity.created", event), (f"hold {to}",))
 
 
 DOCUMENTS: dict[str, Expected] = {
-    "BIO-CR-BIO_2024.01_TSH_1.xml": document(),
+    "BIO-CR-BIO_2024.01_TSH_1.xml": document(to="recipient.treating-without-rpps"),
     # Inside the body, which only the Schematron of its model looks at: nothing in the header says it.
-    "BROKEN_LDL-SES_no-treatment-section-template.xml": document(),
+    "BROKEN_LDL-SES_no-treatment-section-template.xml": document(to=NO_ADDRESS),
     # languageCode stands before realmCode.
-    "BROKEN_LDL-SES_xsd-order.xml": document("cda.element-order /ClinicalDocument/realmCode", verdict="accepted-with-findings"),
-    "CSE-MDE_2023.01.xml": document("document.ins-key", verdict="accepted-with-findings"),
-    "DLU-EHPAD-FLUDT_2022.01.xml": document(),
-    "DOC_NON_STRUCTURE_CDA-R2-N1.xml": document(),
-    "IMG_CR_IMG_2024.01_CDA-R2-Niveau-1.xml": document("care.unknown-parent-document", event="document.replaced"),
-    "LDL-EES_2022.01.xml": document(),
-    "LDL-SES_2022.01.xml": document(),
-    "TLM-CR_2022.01.xml": document(),
-    "VSM_1.4_2022.01.xml": document(),
-    "eP-MED-DM_2024.01_PosoStruct.xml": document("cda.byte-order-mark octet 1"),
+    "BROKEN_LDL-SES_xsd-order.xml": document(
+        "cda.element-order /ClinicalDocument/realmCode", to=NO_ADDRESS, verdict="accepted-with-findings"
+    ),
+    "CSE-MDE_2023.01.xml": document("document.ins-key", to=NO_DIRECTORY, verdict="accepted-with-findings"),
+    "DLU-EHPAD-FLUDT_2022.01.xml": document(to=NO_ADDRESS),
+    "DOC_NON_STRUCTURE_CDA-R2-N1.xml": document(to=NOBODY),
+    "IMG_CR_IMG_2024.01_CDA-R2-Niveau-1.xml": document("care.unknown-parent-document", to=NO_DIRECTORY, event="document.replaced"),
+    "LDL-EES_2022.01.xml": document(to=NO_DIRECTORY),
+    "LDL-SES_2022.01.xml": document(to=NO_ADDRESS),
+    "TLM-CR_2022.01.xml": document(to=NO_ADDRESS),
+    "VSM_1.4_2022.01.xml": document(to=NO_DIRECTORY),
+    "eP-MED-DM_2024.01_PosoStruct.xml": document("cda.byte-order-mark octet 1", to=NOBODY),
 }
 
 

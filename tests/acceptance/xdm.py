@@ -42,7 +42,7 @@ SET_IDENTIFIERS = {
     "uniqueId": "urn:uuid:96fdda7c-d067-4183-912e-bf5ee74998a8",
 }
 #: Class by type (digest §3.1) and label by class (§3.2); format by model (§4.3) or medium.
-CLASSES = {"11490-0": "10", "11502-2": "10", "18748-4": "31"}
+CLASSES = {"34112-3": "10", "11490-0": "10", "11502-2": "10", "18748-4": "31"}
 CLASS_LABELS = {"10": "Compte rendu", "31": "Imagerie médicale"}
 FORMATS = {"1.2.250.1.213.1.1.1.29": "urn:asip:ci-sis:ldl-ses:2017", "1.2.250.1.213.1.1.1.55": "urn:ihe:lab:xd-lab:2008"}
 PDF_FORMAT = "urn:ihe:iti:xds-sd:pdf:2008"

@@ -54,6 +54,7 @@ def transmission(
     txa: str = "",
     charset: str = "UNICODE UTF-8",
     obr: str = "11488-4^CR^LN",
+    value_type: str = "ED",
 ) -> Transmission:
     lines = [
         f"MSH|^~\\&|DPI|CH|PFI|PFI|20260105080000||{event}|1|T|2.5|||||FRA|{charset}|||2.1^CISIS_CDA_HL7_V2",
@@ -61,7 +62,7 @@ def transmission(
         f"ORC|{order}",
         f"OBR|1|||{obr}",
         *([txa] if txa else []),
-        f"OBX|1|ED|11488-4^CR^LN||{data}||||||{status}",
+        f"OBX|1|{value_type}|11488-4^CR^LN||{data}||||||{status}",
         *after_document,
         *(flag_lines(FLAGS) if flags is None else flags),
     ]
@@ -174,7 +175,18 @@ def test_what_is_no_base64_is_fatal(data: str) -> None:
 def test_a_bare_pdf_is_recognised_and_said() -> None:
     read = transmission(data=f"^TEXT^PDF^Base64^{base64.b64encode(b'%PDF-1.7 ...').decode()}")
     assert read.documents[0].content is Content.PDF
-    assert rules(read) == ["hl7.document-not-cda"]
+    assert rules(read) == []
+
+
+def test_a_document_that_is_only_referred_to_is_fatal() -> None:
+    read = transmission(data="//serveur/partage/lettre.pdf", value_type="RP")
+    assert "hl7.document-by-reference" in rules(read) and "hl7.document-missing" not in rules(read)
+
+
+def test_a_file_in_another_type_than_ed_is_taken_with_a_remark() -> None:
+    read = transmission(data=f"^TEXT^PDF^Base64^{base64.b64encode(b'%PDF-1.7 ...').decode()}", value_type="ST")
+    assert read.documents[0].content is Content.PDF
+    assert rules(read) == ["hl7.document-value-type"]
 
 
 def test_a_document_left_in_the_clear_is_taken_as_it_is() -> None:

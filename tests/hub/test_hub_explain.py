@@ -27,7 +27,7 @@ from liaison.hub.contracts import Verdict
 from liaison.hub.explain import Explainer
 from liaison.hub.explain_file import MAX_FILE, readings_of
 from liaison.hub.policy import Policy
-from liaison.mappings.document_to_facts import interpret_cda
+from liaison.mappings.cda_to_facts import interpret_cda
 from liaison.mappings.document_to_mail import MailSender, Recipient, letter_from_document
 from liaison.mappings.interpretation import SourceProfile
 from liaison.mssante.directory import DirectoryEntry, Resolution
@@ -152,7 +152,9 @@ def test_a_bare_cda_says_who_would_get_it_and_why_not() -> None:
     one = only(LETTERS[0])
     assert (one["kind"], one["verdict"]) == ("CDA", "accepted")
     assert [document["action"] for document in one["documents"]] == ["publish"]
-    assert ("promess", "hold", "recipient.nobody") in {(d["destination"], d["outcome"], d["rule"]) for d in one["decisions"]}
+    assert ("promess", "hold", "recipient.named-without-address") in {
+        (d["destination"], d["outcome"], d["rule"]) for d in one["decisions"]
+    }
     assert one["acknowledgement"] == {"code": "", "text": "", "errors": []}
 
 

@@ -103,3 +103,9 @@ def test_an_admission_with_any_byte_changed_never_raises(at: int, byte: int) -> 
 def test_what_is_not_hl7_shows_nothing_of_it_in_the_reply() -> None:
     message = read(b"CANARIVILLE ANNE 279034019212355")
     assert message.verdict is Verdict.QUARANTINED and b"CANARI" not in message.reply and b"2790340" not in message.reply
+
+
+def test_hprim_over_mllp_is_named() -> None:
+    message = read(b"H|~^\\&|a.HPR||LABO||ORU|||CH||P|H2.1~C|202611200830\rP|1|800042||CANARIVILLE~ANNE\r")
+    assert [finding.rule for finding in message.findings] == ["hprim.sante"]
+    assert read_ack(message.reply).code == "AE" and "HPRIM Sant" in message.reply.decode() and b"CANARI" not in message.reply

@@ -14,7 +14,8 @@ from liaison.care.identifiers import INS_NIR_TEST, Identifier, IdentifierKind
 from liaison.care.person import Ins
 from liaison.finding import Severity
 from liaison.hl7.message import Message
-from liaison.mappings.document_to_facts import interpret_cda, interpret_document_message
+from liaison.mappings.cda_to_facts import interpret_cda
+from liaison.mappings.document_to_facts import interpret_document_message
 from liaison.mappings.interpretation import Interpretation, SourceProfile, Understanding
 from liaison.mappings.same_patient import APPLICATION_ERRORS, normal_name
 
@@ -201,7 +202,7 @@ def test_an_uncertain_action_is_not_taken(event: str, order: str, status: str) -
     [
         (CDA.replace("<ClinicalDocument", "<!DOCTYPE ClinicalDocument><ClinicalDocument"), "cda.doctype"),
         (CDA[:-40], "cda.not-xml"),
-        ("%PDF-1.4 not a CDA", "cda.not-xml"),
+        ("not a CDA at all", "cda.not-xml"),
         (CDA.replace("Chute", "&xxe;"), "cda.entity"),
         (CDA.encode().replace(b"Chute", b"Chute \xe9"), "cda.encoding"),
         ("<html/>", "cda.no-clinical-document"),
@@ -374,3 +375,9 @@ def test_official_messages_are_understood() -> None:
             # The deletion of the laboratory report carries somebody else's document.
             assert document(made).same_patient == ("ORU_CR_Bio_DEL" not in path.name), path.name
     assert seen >= 8
+
+
+def test_asking_for_the_dmp_is_answered_that_it_is_not_fed() -> None:
+    asked = "OBX|6|CE|DESTDMP^^MetaDMPMSS||{}^^expandedYes-NoIndicator||||||F"
+    assert "flags.dmp-not-fed" in rules(message(ACK=LINES["ACK"] + "\r" + asked.format("Y")))
+    assert "flags.dmp-not-fed" not in rules(message(ACK=LINES["ACK"] + "\r" + asked.format("N")))

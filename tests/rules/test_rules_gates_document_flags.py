@@ -86,7 +86,7 @@ def test_the_strict_table_is_the_specifications_three_rows() -> None:
 def test_the_ans_mdm_leaves_by_the_opened_row_which_says_so() -> None:
     opinion = check_flags(flags_of(ANS_MDM), PROFESSIONAL)
     assert opinion.objection is None
-    assert {finding.rule for finding in opinion.findings} == {"flags.gp-only-row", "flags.dmp-not-fed"}
+    assert {finding.rule for finding in opinion.findings} == {"flags.gp-only-row"}
     assert check_flags(flags_of(ANS_MDM), PROFESSIONAL, policy="strict").objection is not None
 
 
@@ -94,7 +94,7 @@ def test_the_ans_oru_serves_professional_and_patient_under_both_policies() -> No
     for policy, addressee in itertools.product(POLICIES, AddresseeKind):
         opinion = check_flags(flags_of(ANS_ORU), addressee, policy=policy)
         assert opinion.objection is None
-        assert {finding.rule for finding in opinion.findings} == {"flags.dmp-not-fed"}
+        assert not opinion.findings
 
 
 def test_the_specifications_own_row_needs_no_finding() -> None:

@@ -135,10 +135,20 @@ def test_without_a_directory_the_senders_word_is_taken_and_said() -> None:
     assert decision.outcome is Outcome.DELIVER and "aucun annuaire" in decision.reason
 
 
-@pytest.mark.parametrize("address", ["", "nobody", "a@b@c.test", "a b@c.test", "x@y.test\r\nBcc: z@y.test"])
+@pytest.mark.parametrize("address", ["nobody", "a@b@c.test", "a b@c.test", "x@y.test\r\nBcc: z@y.test"])
 def test_a_malformed_address_is_held(address: str) -> None:
     decision = only(letter(named(address, GP)))
     assert (decision.outcome, decision.rule) == (Outcome.HOLD, "recipient.malformed-address")
+
+
+@pytest.mark.parametrize(
+    ("rpps", "outcome"), [(GP, Outcome.DELIVER), (TWO_BOXES, Outcome.HOLD), ("", Outcome.HOLD), ("1", Outcome.HOLD)]
+)
+def test_somebody_named_without_an_address_is_written_to_only_where_the_directory_gives_one(rpps: str, outcome: Outcome) -> None:
+    decision = only(letter(named("", rpps)))
+    assert decision.outcome is outcome
+    assert decision.rule == ("recipient.named" if outcome is Outcome.DELIVER else "recipient.named-without-address")
+    assert decision.recipient if outcome is Outcome.DELIVER else not decision.recipient
 
 
 def test_the_same_address_is_decided_once() -> None:

@@ -89,8 +89,6 @@ def check_flags(
     findings: list[Finding] = []
     if flags.to_professionals is None and addressee is AddresseeKind.PROFESSIONAL:
         findings.append(_PS_ABSENT)
-    if flags.to_dmp:
-        findings.append(_DMP_NOT_FED)
     values = _values(flags)
     row = next((row for row in matrix(policy) if row.matches(values)), None)
     objection = _objection(flags, addressee, named, row, values)
@@ -145,11 +143,4 @@ _PS_ABSENT = Finding(
     rule="flags.dest-ps-absent",
     message="DESTMSSANTEPS est absent alors que le volet l'exige : compté Y, l'envoi aux professionnels est permis.",
     remedy="Demander à l'éditeur d'émettre les huit OBX MetaDMPMSS avec chaque document.",
-)
-_DMP_NOT_FED = Finding(
-    severity=Severity.INFORMATION,
-    where=f"{_WHERE}/DESTDMP",
-    rule="flags.dmp-not-fed",
-    message="DESTDMP = Y : cette plateforme n'alimente pas le DMP, seule la messagerie est servie.",
-    remedy="Laisser l'alimentation du DMP au logiciel qui la fait aujourd'hui.",
 )
