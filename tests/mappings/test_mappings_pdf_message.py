@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,10 @@ LINES = {
 }
 
 
-def message(pdf: bytes = PDF, profile: SourceProfile = PROFILE, **changed: str) -> Interpretation:
-    lines = [changed.get(name, line) for name, line in LINES.items()]
-    text = "\r".join(line.replace("{body}", base64.b64encode(pdf).decode()) for line in lines if line) + "\r"
+def message(pdf: bytes = PDF, profile: SourceProfile = PROFILE, lines: Mapping[str, str] = LINES, **changed: str) -> Interpretation:
+    changed = {**lines, **changed}
+    written = [changed.get(name, line) for name, line in LINES.items()]
+    text = "\r".join(line.replace("{body}", base64.b64encode(pdf).decode()) for line in written if line) + "\r"
     return interpret_document_message(Message.parse(text.encode()), profile)
 
 
@@ -122,7 +124,7 @@ def test_the_same_pdf_under_another_control_id_is_the_same_document() -> None:
     ],
 )
 def test_the_author_is_whom_the_message_names_best(changed: dict[str, str], rpps: str, family: str, rule: str) -> None:
-    made = message(**changed)
+    made = message(lines=changed)
     fact, header = document(made)
     assert header.findings == ()
     assert (fact.author.rpps, fact.author.family) == (rpps, family) if fact.author else family == ""
@@ -138,15 +140,15 @@ def test_an_authenticator_of_txa_answers_for_the_document() -> None:
 
 def test_a_type_that_is_not_there_is_the_sources_default_and_without_one_the_message_is_kept() -> None:
     untyped = {"OBR": "OBR|1||CR-77||||20261119101500", "OBX": LINES["OBX"].replace("34112-3^Compte rendu^LN", "")}
-    assert "document.type-missing" in fatal(message(profile=PROFILE, **untyped))
-    made = message(profile=replace(PROFILE, document_type="11488-4"), **untyped)
+    assert "document.type-missing" in fatal(message(profile=PROFILE, lines=untyped))
+    made = message(profile=replace(PROFILE, document_type="11488-4"), lines=untyped)
     assert document(made)[0].type_code == "11488-4"
     assert "document.type-default" in rules(made)
 
 
 def test_a_local_type_is_translated_and_its_label_kept() -> None:
     local = {name: LINES[name].replace("34112-3^Compte rendu^LN", "CRH^Compte rendu de chirurgie^L") for name in ("OBR", "OBX")}
-    fact, header = document(made := message(profile=replace(PROFILE, document_types={"CRH": "34112-3"}), **local))
+    fact, header = document(made := message(profile=replace(PROFILE, document_types={"CRH": "34112-3"}), lines=local))
     assert (fact.type_code, header.title) == ("34112-3", "Compte rendu de chirurgie")
     assert "document.type-default" not in rules(made)
 
@@ -188,7 +190,7 @@ def test_a_pdf_beside_a_cda_gives_way_to_it() -> None:
 def test_a_replacement_in_an_oru_follows_its_order_number() -> None:
     first = document(message())[0]
     changed = {"ORC": "ORC|RO||CR-77", "OBX": LINES["OBX"].removesuffix("F") + "C"}
-    made = message(PDF + b"%2", OBR=LINES["OBR"].replace("20261119101500", "20261119171500"), **changed)
+    made = message(PDF + b"%2", lines=changed, OBR=LINES["OBR"].replace("20261119101500", "20261119171500"))
     second = document(made)[0]
     assert second.action is DocumentAction.REPLACE
     assert second.set_id == first.set_id and second.version > first.version
