@@ -24,6 +24,10 @@ class Endpoint(msgspec.Struct, frozen=True):
         return is_loopback(self.host)
 
 
+class PeerElsewhereError(OSError):
+    """The receiver's address is in none of the networks that may be written to."""
+
+
 def parse_endpoint(text: str, setting: str, *, any_port: bool = False) -> Endpoint:
     """Read ``host:port`` or ``[ipv6]:port``; ``any_port`` lets 0 stand for a free port of the system's choice.
 
@@ -67,6 +71,8 @@ def _cause(error: BaseException) -> str:
                 return "la négociation TLS a échoué ; vérifier le mode tls, les certificats et les versions"
             case socket.gaierror():
                 return "le nom de l'hôte est inconnu ; vérifier l'adresse et le DNS"
+            case PeerElsewhereError():
+                return "son adresse n'est dans aucun des réseaux permis ; vérifier allow et le DNS"
             case ConnectionRefusedError():
                 return "refusée ; vérifier que le serveur écoute à cette adresse"
             case TimeoutError():

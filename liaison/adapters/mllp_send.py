@@ -7,6 +7,7 @@ cannot be matched, the connection is closed and never used again: a late answer 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import re
 import socket
 import ssl
@@ -16,7 +17,8 @@ from typing import Literal, cast
 import msgspec
 import structlog
 
-from liaison.adapters.endpoint import Endpoint, connection_fault, parse_endpoint
+from liaison.adapters.endpoint import Endpoint, PeerElsewhereError, connection_fault, parse_endpoint
+from liaison.adapters.mllp_settings import Network, networks
 from liaison.adapters.tls import client_context
 from liaison.hl7.acknowledgement import Acknowledgement, read_ack
 from liaison.hl7.errors import CONDITIONS, Hl7Error
@@ -36,8 +38,11 @@ class MllpSendSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     #: ``host:port`` of the receiver.
     address: str
-    #: ``required`` by default; ``none``: plain text, on loopback or inside a VPN (a standing warning).
+    #: ``required`` by default; ``none``: plain text, on loopback or inside a VPN: then ``allow`` is needed, and the hub keeps a
+    #: standing warning.
     tls: Literal["required", "none"] = "required"
+    #: Networks (CIDR) of the VPN in which plain text may be sent: a receiver that turns out to be elsewhere is sent nothing.
+    allow: tuple[str, ...] = ()
     #: PEM file of the authorities that issued the receiver's certificate; empty: the system's.
     ca: str = ""
     #: PEM file of the certificate to show, when the receiver asks for one.
@@ -53,6 +58,10 @@ class MllpSendSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise ValueError('tls : "none" et ca, certificate ou key se contredisent')
         if self.key and not self.certificate:
             raise ValueError("certificate : nécessaire avec key")
+        if any(network.prefixlen == 0 for network in networks(self.allow)):
+            raise ValueError("allow : un réseau qui contient toutes les adresses n'est pas une liste d'autorisation")
+        if self.tls == "none" and not self.allow and not parse_endpoint(self.address, "address").is_loopback:
+            raise ValueError('allow : nécessaire avec tls = "none" hors de la machine, par exemple ["10.1.0.0/16"]')
         if self.timeout <= 0:
             raise ValueError("timeout : doit être positif")
 
@@ -85,7 +94,10 @@ class MllpSender:
         self.settings = settings
         tls = client_context(ca=settings.ca, certificate=settings.certificate, key=settings.key)
         self._line = _Line(
-            parse_endpoint(settings.address, "address"), timeout=settings.timeout, tls=tls if settings.tls == "required" else None
+            parse_endpoint(settings.address, "address"),
+            timeout=settings.timeout,
+            tls=tls if settings.tls == "required" else None,
+            allowed=networks(settings.allow),
         )
         self._turn = asyncio.Lock()
 
@@ -190,8 +202,11 @@ class _Exchange(asyncio.Protocol):
 class _Line:
     """The one connection to a receiver, opened when needed and replaced when spoiled."""
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, timeout: float, tls: ssl.SSLContext | None, allowed: tuple[Network, ...] = ()
+    ) -> None:
         self._endpoint = endpoint
+        self._allowed = allowed
         self._timeout = timeout
         self._tls = tls
         self._exchange: _Exchange | None = None
@@ -202,9 +217,13 @@ class _Line:
             return self._exchange
         self.close()
         async with asyncio.timeout(self._timeout):
-            _, self._exchange = await asyncio.get_running_loop().create_connection(
+            transport, self._exchange = await asyncio.get_running_loop().create_connection(
                 _Exchange, self._endpoint.host, self._endpoint.port, ssl=self._tls
             )
+        reached = ipaddress.ip_address(transport.get_extra_info("peername")[0])
+        if self._allowed and not any(reached in network for network in self._allowed):
+            self.close()
+            raise PeerElsewhereError
         log.info("mllp.connected", peer=str(self._endpoint))
         return self._exchange
 

@@ -77,7 +77,7 @@ class CharsetReading(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reply(self) -> str:
         """The codec to answer the sender in: what it declared, else what it used."""
-        codec = CHARSETS.get(self.declared.upper().replace(" ", ""), self.name)
+        codec = codec_of(self.declared) or self.name
         return "utf-8" if codec == "ascii" and not self.declared else codec
 
 
@@ -110,9 +110,19 @@ def _plain_bytes(character: str, codec: str) -> bytes:
         return _PLAIN.get(character, "?").encode("ascii")
 
 
-def read_charset(raw: bytes, fields: Sequence[str], repetition: str = "~") -> tuple[CharsetReading, tuple[Finding, ...]]:
-    """The character set of ``raw``, whose MSH has the fields ``fields`` (``fields[18]`` is MSH-18), and what to say of it."""
-    declared, codec, findings = _declaration(fields, repetition)
+def codec_of(token: str) -> str:
+    """The Python codec that a token of MSH-18 names; empty for one that names none."""
+    return CHARSETS.get(token.strip().upper().replace(" ", ""), "")
+
+
+def read_charset(
+    raw: bytes, fields: Sequence[str], repetition: str = "~", known: str = ""
+) -> tuple[CharsetReading, tuple[Finding, ...]]:
+    """The character set of ``raw``, whose MSH has the fields ``fields`` (``fields[18]`` is MSH-18), and what to say of it.
+
+    ``known``, a token of MSH-18, stands for whatever the message declares: some feeds declare the wrong one.
+    """
+    declared, codec, findings = (known, codec_of(known), ()) if known else _declaration(fields, repetition)
     if raw.isascii():
         return CharsetReading(name=codec or "ascii", declared=declared), findings
     actual = _actual(raw, codec)
@@ -125,8 +135,8 @@ def _declaration(fields: Sequence[str], repetition: str) -> tuple[str, str, tupl
     """Token, codec and findings out of MSH-15 to MSH-19 (trap 19: some senders are off by one or two)."""
     for number in (18, 17, 16, 15, 19):
         token = fields[number].partition(repetition)[0].strip() if number < len(fields) else ""
-        codec = CHARSETS.get(token.upper().replace(" ", ""))
-        if codec is not None:
+        codec = codec_of(token)
+        if codec:
             return token, codec, () if number == 18 else (_misplaced(number),)
     return "", "", (_UNKNOWN,) if len(fields) > 18 and fields[18].strip() else ()
 

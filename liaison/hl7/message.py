@@ -181,8 +181,8 @@ class Message:
         self._segments: tuple[Segment, ...] | None = None
 
     @classmethod
-    def parse(cls, raw: bytes) -> Message:
-        """Read one message. Raises NotHl7 when there is no usable MSH, and for nothing else in it."""
+    def parse(cls, raw: bytes, *, charset: str = "") -> Message:
+        """Read one message; ``charset`` stands for what MSH-18 says. Raises NotHl7 when there is no usable MSH, and for nothing else."""
         start, stop, findings = bounds(raw)
         end = first_line_end(raw, start, stop)
         header = raw[start:end].decode("latin-1")
@@ -192,9 +192,9 @@ class Message:
         fields = header.split(separator, 20)
         fields.insert(1, separator)
         body = raw[start:stop]
-        charset, more = read_charset(body, fields, delimiters.repetition)
+        found, more = read_charset(body, fields, delimiters.repetition, charset)
         findings += faults + more
-        text = decode(body, charset.name)
+        text = decode(body, found.name)
         lines = text.split("\r", MAX_SEGMENTS)
         if not lines[-1]:
             lines.pop()
@@ -208,7 +208,7 @@ class Message:
             findings += (SEVERAL_MESSAGES,)
         if len(lines) > MAX_SEGMENTS:
             raise too_many_segments()
-        return cls(raw, start, stop, delimiters, charset, lines, findings)
+        return cls(raw, start, stop, delimiters, found, lines, findings)
 
     @property
     def text(self) -> str:

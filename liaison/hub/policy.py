@@ -19,6 +19,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     profiles: Mapping[str, SourceProfile]
     #: Every destination that a route names.
     destinations: tuple[str, ...]
+    #: Identifier authority → FINESS of the establishment inside which its identifiers mean something; others mean it to who speaks.
+    domains: Mapping[str, str] = {}
+    #: FINESS of the establishments whose patients an INS may recognise across hospitals.
+    matching: frozenset[str] = frozenset()
+    #: Whether several establishments speak: only then can an INS be met in two hospitals.
+    several: bool = False
 
     @property
     def routes(self) -> tuple[Route, ...]:

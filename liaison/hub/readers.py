@@ -57,6 +57,7 @@ class _Read(Private, frozen=True, kw_only=True, array_like=True):
     verdict: Verdict
     reply: bytes
     packed: bytes | None
+    establishment: str
 
 
 class _Waiting:
@@ -141,7 +142,7 @@ class Readers:
             reply=read.reply,
             reply_as=reply_as,
             packed=read.packed,
-            establishment=profile.finess or profile.source,
+            establishment=read.establishment,
         )
 
     def _answered(self, number: int, body: memoryview) -> None:
@@ -287,6 +288,7 @@ def _read_on(line: socket.socket, profiles: dict[str, SourceProfile]) -> None:
                     verdict=reading.verdict,
                     reply=reading.reply,
                     packed=reading.packed,
+                    establishment=reading.establishment,
                 )
             )
             out += _HEAD.pack(len(body), number) + body

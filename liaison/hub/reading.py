@@ -11,15 +11,18 @@ from msgspec.structs import replace
 
 from liaison.finding import Finding, Severity
 from liaison.hl7.acknowledgement import AckError, build_ack, error_of
+from liaison.hl7.datatypes import read_cx
 from liaison.hl7.errors import Hl7Error
-from liaison.hl7.message import Message
+from liaison.hl7.message import Message, Segment
 from liaison.hprim.recognise import finding_of, recognise
 from liaison.hub.contracts import MessageIds, Reading, Sender, Verdict
 from liaison.hub.vault.sealing import pack
+from liaison.mappings.authorities import canonical_authority
 from liaison.mappings.document_to_facts import DMP_NOT_FED, interpret_document_message
 from liaison.mappings.interpretation import Interpretation, SourceProfile, Understanding
 from liaison.mappings.pam_to_facts import interpret
 from liaison.mappings.same_patient import APPLICATION_ERRORS
+from liaison.rules.sender import Said, is_guarded, speaker
 
 #: Message types that carry a document: when one is quarantined its sender must know that the letter stays.
 DOCUMENT_KINDS = frozenset({"ORU", "MDM"})
@@ -60,17 +63,23 @@ def reply_code(kind: str, verdict: Verdict, *, readable: bool) -> str:
 def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetime, reply_id: str) -> Reading:
     """Read one ER7 message of a source; ``reply_id`` is MSH-10 of the reply."""
     try:
-        message = Message.parse(raw)
+        message = Message.parse(raw, charset=profile.charset)
     except Hl7Error as error:
         named = recognise(raw)
         return unreadable(raw, sender, profile, finding_of(named) if named else error.finding, now, reply_id)
     header = message.header
     kind, event = header.value(9).strip().upper()[:20], header.value(9, 2).strip().upper()[:20]
     control_id = header.value(10).strip()
+    heard = speaker(said_of(message, profile), profile) if is_guarded(profile) else profile.finess
     try:
-        interpretation = interpret_document_message(message, profile) if kind in DOCUMENT_KINDS else interpret(message, profile)
+        if isinstance(heard, Finding):
+            interpretation = _unheard(message, heard)
+        else:
+            if heard != profile.finess:
+                profile = replace(profile, finess=heard)
+            interpretation = interpret_document_message(message, profile) if kind in DOCUMENT_KINDS else interpret(message, profile)
     except Hl7Error as error:
-        interpretation = Interpretation(understanding=Understanding.NOT_UNDERSTOOD, findings=(*message.findings, error.finding))
+        interpretation = _unheard(message, error.finding)
     findings = interpretation.findings
     answerable = bool(control_id)
     verdict = verdict_of(interpretation) if answerable else Verdict.QUARANTINED
@@ -101,6 +110,31 @@ def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetim
         packed=pack(raw) if len(raw) >= LARGE else None,
         establishment=profile.finess or profile.source,
     )
+
+
+def said_of(message: Message, profile: SourceProfile) -> Said:
+    """What a message says of where it comes from: MSH-3, MSH-4, PV1-3.4, and whose numbers PID-3 and PID-18 are."""
+    header, pid, pv1 = message.header, message.first("PID"), message.first("PV1")
+    place = _names(pv1, 3, 4) if pv1 is not None else ()
+    authorities: tuple[str, ...] = ()
+    if pid is not None and profile.establishments:
+        numbers = (read_cx(repetition) for field in (3, 18) for repetition in pid.repetitions(field))
+        authorities = tuple(canonical_authority(number.authority, profile) for number in numbers)
+    return Said(application=_names(header, 3, 1), facility=_names(header, 4, 1), place=place, authorities=authorities)
+
+
+def _names(segment: Segment, field: int, component: int) -> tuple[str, ...]:
+    """The name and the universal id of an HD: MSH-3 and MSH-4 are one, PV1-3.4 holds one in a component."""
+    if component == 1:
+        names = (segment.value(field), segment.value(field, 2))
+    else:
+        names = (segment.value(field, component), segment.value(field, component, 2))
+    return tuple(name for name in map(str.strip, names) if name)
+
+
+def _unheard(message: Message, finding: Finding) -> Interpretation:
+    """Of a message that says nothing that may be acted upon."""
+    return Interpretation(understanding=Understanding.NOT_UNDERSTOOD, findings=(*message.findings, finding))
 
 
 def without_time(raw: bytes, message: Message) -> bytes:

@@ -26,12 +26,13 @@ _FINESS_TYPES = ("M", "N")
 
 def canonical_authority(hd: Hd, profile: SourceProfile) -> str:
     """``oid:…``, ``finess:…``, the source's configured alias, or ``local:<source>/<namespace>``."""
+    aliases = profile.authorities
     authority = _standard_authority(hd)
     if authority:
-        return authority
+        return aliases.get(authority.partition(":")[2], authority) if aliases else authority
     for name in (hd.namespace, hd.universal_id):
-        if name in profile.authorities:
-            return profile.authorities[name]
+        if name in aliases:
+            return aliases[name]
     return f"local:{profile.source}/{hd.namespace or hd.universal_id}"
 
 

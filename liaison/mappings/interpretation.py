@@ -33,7 +33,7 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "Europe/Paris"
     #: Whether INS of the test and demonstration OIDs are taken (territory = "test"); when false they are dropped with a finding.
     test_ins: bool = True
-    #: Aliases of identifier authorities: namespace as the source writes it → canonical authority (``finess:…``, ``oid:…``).
+    #: Aliases of identifier authorities: name, FINESS or OID as the source writes it → canonical authority (``finess:…``, ``oid:…``).
     authorities: Mapping[str, str] = {}
     #: Type (JDV_J07) of a PDF without CDA whose message gives none; empty: such a PDF is not understood.
     document_type: str = ""
@@ -41,6 +41,16 @@ class SourceProfile(msgspec.Struct, frozen=True, kw_only=True):
     document_types: Mapping[str, str] = {}
     #: Sector of the establishment (JDV_J02), for the documents that the hub writes around PDFs.
     facility: str = "SA01"
+    #: Pairs ``MSH-3|MSH-4`` that the source may speak under, ``*`` for any MSH-3; empty: any pair.
+    senders: frozenset[str] = frozenset()
+    #: What a message says of where it comes from → FINESS: a pair ``MSH-3|MSH-4``, or a name or FINESS of PV1-3.4. Empty: ``finess``.
+    establishments: Mapping[str, str] = {}
+    #: The only authorities whose identifiers the source may speak of as its own; None: all that no other source declares.
+    own_authorities: frozenset[str] | None = None
+    #: Authorities that other sources declare and this one does not: their patients are not its own.
+    others_authorities: frozenset[str] = frozenset()
+    #: Character set that the source really writes, as in MSH-18; empty: what MSH-18 says.
+    charset: str = ""
 
 
 class Interpretation(Private, frozen=True, kw_only=True):

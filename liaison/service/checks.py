@@ -14,20 +14,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
-from cryptography import x509
 
 from liaison.adapters.folder import FolderDestinationSettings
 from liaison.hub.journal.database import READ_FAULTS
 from liaison.hub.journal.queries import JournalReader
 from liaison.hub.journal.records import from_microseconds
 from liaison.hub.vault.keys import KeyFileError, load_keys
+from liaison.service.certificates import certificate_files
 from liaison.service.configuration import Configuration, DestinationConfiguration
 from liaison.service.directory_file import DirectoryFileError, load_directory
 from liaison.service.kinds import build_destination
 from liaison.service.secrets import SecretError
 
-#: A certificate that ends sooner is a warning.
-NOTICE = timedelta(days=30)
 #: Seconds for one probe.
 PROBE_TIMEOUT = 15.0
 
@@ -130,26 +128,18 @@ def _directory(configuration: Configuration) -> Iterator[Check]:
 
 
 def _certificates(configuration: Configuration, now: datetime) -> Iterator[Check]:
-    settings = {f"source {name}": part.settings for name, part in configuration.sources.items()}
-    settings |= {f"destination {name}": part.settings for name, part in configuration.destinations.items()}
-    for subject, each in settings.items():
-        path: str = getattr(each, "certificate", "")
-        if path:
-            yield _certificate(f"certificat, {subject}", Path(path), now)
-
-
-def _certificate(subject: str, path: Path, now: datetime) -> Check:
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except OSError as error:
-        return Check(subject=subject, status=Status.FAULT, text=f"{path} ne peut être lu ({error.strerror}) : vérifier le chemin.")
-    except ValueError:
-        return Check(subject=subject, status=Status.FAULT, text=f"{path} n'est pas un certificat PEM.")
-    end = certificate.not_valid_after_utc
-    if now > end or now < certificate.not_valid_before_utc:
-        return Check(subject=subject, status=Status.FAULT, text=f"{path} n'est pas valide aujourd'hui : le renouveler.")
-    status = Status.WARNING if end - now < NOTICE else Status.OK
-    return Check(subject=subject, status=status, text=f"{path} est valide jusqu'au {end:%d/%m/%Y}.")
+    for each in certificate_files(configuration):
+        if each.begins is None or each.ends is None:
+            yield Check(subject=each.subject, status=Status.FAULT, text=each.fault)
+        elif now < each.begins or now >= each.ends:
+            yield Check(
+                subject=each.subject, status=Status.FAULT, text=f"{each.path} n'est pas valide aujourd'hui : le renouveler."
+            )
+        else:
+            text = f"{each.path} est valide jusqu'au {each.ends:%d/%m/%Y}."
+            if each.notice(now) is not None:
+                text = f"{text[:-1]}, dans {each.days_left(now)} jours : le renouveler."
+            yield Check(subject=each.subject, status=Status.OK if each.notice(now) is None else Status.WARNING, text=text)
 
 
 def _to_be_made(configuration: Configuration, destination: DestinationConfiguration) -> bool:

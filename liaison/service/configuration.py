@@ -9,7 +9,6 @@ from typing import Literal
 
 import msgspec
 
-from liaison.mappings.interpretation import SourceProfile
 from liaison.rules.letters import LetterRules
 from liaison.rules.recipient import DirectoryLookup
 from liaison.rules.routing import Route
@@ -38,11 +37,19 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     #: What the source is: the name of a kind below.
     kind: str
-    #: FINESS of the establishment that speaks when a message does not say (9 characters).
-    finess: str
+    #: FINESS of the establishment that speaks (9 characters). Where one feed carries several: a table of what messages say → FINESS,
+    #: ``"GAM|CHMDM"`` for MSH-3 and MSH-4 as they stand in the message, any other key for PV1-3.4 (its name or FINESS).
+    finess: str | dict[str, str]
+    #: The MSH-3 and MSH-4 that the source may speak under, as they stand in the message: ``"GAM|CHMDM"``, ``"*|CHMDM"`` for any MSH-3.
+    #: A message under another pair is kept in quarantine. Empty: any pair, in a test territory.
+    senders: tuple[str, ...] = ()
     #: Time zone of times without one (IANA name).
     time_zone: str = "Europe/Paris"
-    #: Authorities as the source writes them → canonical: ``finess:…`` or ``oid:…``.
+    #: What the source really writes when its MSH-18 is wrong: ``8859/15``, ``8859/1``, ``UNICODE UTF-8``, ``WINDOWS-1252``.
+    charset: str = ""
+    #: Identifier authorities as the source writes them (name, FINESS or OID) → canonical, ``finess:…`` or ``oid:…``. These, and the
+    #: source's own FINESS, are the only ones that it speaks of as its own: of any other's patient it may only propose. Empty: all that
+    #: no other source declares, in a test territory.
     authorities: dict[str, str] = {}
     #: Type (JDV_J07) of a PDF that comes without CDA and without a type, such as ``34112-3``; empty: such a PDF is quarantined.
     document_type: str = ""
@@ -50,6 +57,9 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     document_types: dict[str, str] = {}
     #: Sector of the establishment (JDV_J02) in the CDA that is made around a PDF: ``SA01`` public hospital, ``SA04`` private.
     facility: str = "SA01"
+    #: FINESS of those of its establishments whose patients are recognised across hospitals, by a qualified INS and equal strict traits,
+    #: where the other hospital has it too.
+    match_by_ins: tuple[str, ...] = ()
     #: ``live``: everything that is decided leaves.
     mode: Literal["live", "load", "shadow"] = "live"
 
@@ -86,19 +96,6 @@ class SourceConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     common: SourceSettings
     settings: msgspec.Struct
-
-    def profile(self, territory: str) -> SourceProfile:
-        """What reading this source's messages needs to know."""
-        return SourceProfile(
-            source=self.name,
-            finess=self.common.finess,
-            time_zone=self.common.time_zone,
-            test_ins=territory == "test",
-            authorities=self.common.authorities,
-            document_type=self.common.document_type,
-            document_types=self.common.document_types,
-            facility=self.common.facility,
-        )
 
 
 class DestinationConfiguration(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,12 +5,21 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Callable, Iterator
 
-from liaison.care.identifiers import finess
+from liaison.adapters.mllp_settings import MllpListenSettings
+from liaison.care.identifiers import INS_OIDS, finess
 from liaison.cda.value_sets import FACILITIES, document_type
+from liaison.hl7.charset import codec_of
 from liaison.mssante.address import InvalidAddress, parse_address
 from liaison.rules.recipient import RecipientKind
 from liaison.rules.routing import Route
-from liaison.service.configuration import Configuration, DestinationSettings, Fault, SourceSettings, table_name
+from liaison.service.configuration import (
+    Configuration,
+    DestinationSettings,
+    Fault,
+    SourceConfiguration,
+    SourceSettings,
+    table_name,
+)
 from liaison.service.kinds import DESTINATION_KINDS, told
 from liaison.service.production import refusal
 from liaison.service.toml_lines import KeyPath
@@ -26,6 +35,8 @@ def check_consistency(configuration: Configuration, line: Callable[[KeyPath], in
     complaints = [*_hub(configuration)]
     for name, source in configuration.sources.items():
         complaints += _source(("sources", name), source.common)
+        if configuration.hub.territory == "production":
+            complaints += _exposed(("sources", name), source)
     for name, destination in configuration.destinations.items():
         complaints += _destination(("destinations", name), destination.common)
     for number, route in enumerate(configuration.routes):
@@ -51,12 +62,13 @@ def _hub(configuration: Configuration) -> Iterator[_Complaint]:
 
 
 def _source(path: KeyPath, source: SourceSettings) -> Iterator[_Complaint]:
-    if finess(source.finess) != source.finess:
-        yield (*path, "finess"), "ce n'est pas un numéro FINESS.", "Écrire les neuf caractères du FINESS de l'établissement."
+    yield from _speakers(path, source)
     try:
         zoneinfo.ZoneInfo(source.time_zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         yield (*path, "time_zone"), "ce fuseau n'existe pas.", "Écrire par exemple Europe/Paris."
+    if source.charset and not codec_of(source.charset):
+        yield (*path, "charset"), "ce jeu de caractères n'existe pas.", 'Écrire par exemple "8859/15" ou "UNICODE UTF-8".'
     if source.mode != "live":
         yield (*path, "mode"), "cette version n'a que le mode « live ».", 'Écrire mode = "live", ou retirer la source.'
     if source.document_type and document_type(source.document_type) is None:
@@ -67,6 +79,53 @@ def _source(path: KeyPath, source: SourceSettings) -> Iterator[_Complaint]:
         yield (*path, "facility"), "ce secteur d'activité n'est pas connu.", f"Écrire l'un de : {', '.join(FACILITIES)}."
     if not all(authority.startswith(("finess:", "oid:")) for authority in source.authorities.values()):
         yield (*path, "authorities"), "une autorité n'a pas sa forme canonique.", "Écrire finess:NUMÉRO ou oid:OID."
+    if any(name.removeprefix("oid:") in INS_OIDS for name in (*source.authorities, *source.authorities.values())):
+        yield (*path, "authorities"), "l'INS est nationale : aucune source ne peut la déclarer.", "Retirer cette autorité."
+
+
+def _speakers(path: KeyPath, source: SourceSettings) -> Iterator[_Complaint]:
+    """Under which names and for which establishments a source speaks."""
+    table = isinstance(source.finess, dict)
+    codes = (source.finess,) if isinstance(source.finess, str) else tuple(source.finess.values())
+    if not codes or any(finess(code) != code for code in codes):
+        remedy = 'Écrire { "MSH-3|MSH-4" = "FINESS" } avec les neuf caractères de chacun.' if table else _FINESS
+        yield (*path, "finess"), "ce n'est pas un numéro FINESS.", remedy
+    named = (name for name in source.finess if "|" in name) if isinstance(source.finess, dict) else ()
+    for key, pairs in (("senders", source.senders), ("finess", tuple(named))):
+        if not all(pair.count("|") == 1 and pair.partition("|")[2].strip() == pair.partition("|")[2] != "" for pair in pairs):
+            yield (*path, key), "un couple n'est pas de la forme MSH-3|MSH-4.", 'Écrire par exemple "GAM|CHMDM", ou "*|CHMDM".'
+    if source.senders and isinstance(source.finess, dict):
+        unheard = [pair for pair in source.finess if "|" in pair and pair not in source.senders]
+        if any(f"*|{pair.partition('|')[2]}" not in source.senders for pair in unheard):
+            yield (*path, "finess"), "un couple de cette table n'est pas dans senders : il n'est jamais entendu.", "L'y ajouter."
+    if not set(source.match_by_ins) <= set(codes):
+        yield (*path, "match_by_ins"), "un établissement n'est pas de cette source.", "Écrire les FINESS de finess."
+
+
+_FINESS = "Écrire les neuf caractères du FINESS de l'établissement."
+
+
+def _exposed(path: KeyPath, source: SourceConfiguration) -> Iterator[_Complaint]:
+    """What production demands of a source, so that it speaks for nobody else (DESIGN, who may assert what)."""
+    if source.common.kind == "memory":
+        return
+    if not source.common.senders:
+        yield (
+            (*path, "senders"),
+            "en production, une source dit sous quels MSH-3 et MSH-4 elle parle.",
+            'Ajouter senders = ["GAM|CH"].',
+        )
+    if not source.common.authorities:
+        yield (
+            (*path, "authorities"),
+            "en production, une source dit quelles autorités d'identifiants sont les siennes.",
+            _AUTHORITIES,
+        )
+    if isinstance(source.settings, MllpListenSettings) and not source.settings.knows_its_peers:
+        yield (*path, "peers"), "en production, une source dit qui peut s'y connecter.", "Ajouter client_ca et peers, ou allow."
+
+
+_AUTHORITIES = 'Ajouter authorities = { "NOM EN CX-4" = "finess:…" }.'
 
 
 def _destination(path: KeyPath, destination: DestinationSettings) -> Iterator[_Complaint]:

@@ -26,6 +26,7 @@ ROOMS: Mapping[str, str] = {
     "document": "A document and the message that carries it.",
     "care": "What a message says against what was known before it.",
     "hub": "What the hub as a whole has to say.",
+    "sender": "Senders: who may assert what.",
     "file": "Files that are explained.",
     "mail": "Mails that are read.",
     "xdm": "IHE_XDM archives that are read.",

@@ -12,8 +12,9 @@ from liaison.adapters.budget import ByteBudget
 from liaison.adapters.fhir import FhirServer, FhirSettings
 from liaison.adapters.folder import FolderDestination, FolderDestinationSettings, FolderSource, FolderSourceSettings
 from liaison.adapters.memory import MemoryDestination, MemorySource
-from liaison.adapters.mllp_listen import MllpListener, MllpListenSettings
+from liaison.adapters.mllp_listen import MllpListener
 from liaison.adapters.mllp_send import MllpSender, MllpSendSettings
+from liaison.adapters.mllp_settings import MllpListenSettings
 from liaison.adapters.smtp import SmtpSettings, SmtpSubmission
 from liaison.adapters.webhook import Webhook, WebhookSettings
 from liaison.hub.contracts import Destination, Source

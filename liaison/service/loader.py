@@ -29,6 +29,7 @@ from liaison.service.configuration import (
 from liaison.service.consistency import check_consistency
 from liaison.service.kinds import DESTINATION_KINDS, PATH_KEYS, SECRET_KEYS, SOURCE_KINDS, DestinationKind, SourceKind, told
 from liaison.service.secrets import is_reference
+from liaison.service.speakers import standing_warnings
 from liaison.service.toml_lines import KeyPath, key_lines, line_of
 
 #: The file that is looked for where none is named.
@@ -84,7 +85,8 @@ def read_configuration(text: str, *, path: Path | None, folder: Path) -> Configu
         raise ConfigurationError(name, tuple(sorted(reader.faults, key=lambda fault: fault.line)))
     kinds = {key: DESTINATION_KINDS[destination.common.kind] for key, destination in configuration.destinations.items()}
     routes = tuple(told(route, kinds[route.to]) for route in configuration.routes)
-    return msgspec.structs.replace(configuration, routes=routes)
+    warnings = (*configuration.warnings, *standing_warnings(configuration))
+    return msgspec.structs.replace(configuration, routes=routes, warnings=warnings)
 
 
 def make_default_folders(configuration: Configuration) -> None:
@@ -256,6 +258,8 @@ def _wrong_type(error: str, hint: Any) -> tuple[str, str]:
     if get_origin(hint) is Literal:
         allowed = ", ".join(f'"{value}"' for value in get_args(hint))
         return "cette valeur n'est pas permise.", f"Écrire l'une de : {allowed}."
+    if missing := re.match(r"Object missing required field `(\w+)`", error):
+        return f"il y manque « {missing[1]} ».", "L'ajouter à chaque élément."
     expected = re.match(r"Expected `([^`]+)`", error)
     wanted = [_TYPES[name] for name in (expected[1].split(" | ") if expected else []) if name in _TYPES]
     place = " pour chaque élément" if "`$[" in error else ""

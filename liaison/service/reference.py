@@ -124,6 +124,8 @@ def _type_name(hint: Any) -> str:
         return f"list of {_type_name(arguments[0])}s"
     if origin is dict:
         return f"table of {_type_name(arguments[1])}s"
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return f"`{{ {', '.join(hint.__struct_fields__)} }}` table"
     return {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}[hint]
 
 

@@ -33,10 +33,12 @@ from liaison.hub.vault.sealing import Vault
 from liaison.hub.workers import Workers
 from liaison.mappings.document_to_mail import MailSender
 from liaison.service.act import control_path
+from liaison.service.certificates import CertificateWatch
 from liaison.service.configuration import Configuration, DestinationConfiguration
 from liaison.service.control import ControlSocket
 from liaison.service.directory_file import load_directory
 from liaison.service.kinds import DESTINATION_KINDS, build_destination, build_source
+from liaison.service.speakers import domains, establishments, profiles
 
 log = structlog.get_logger()
 
@@ -66,6 +68,7 @@ class RunningHub:
         self._clock = clock
         self._serving: list[asyncio.Task[None]] = []
         self._control: ControlSocket | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._workers = Workers()
         self._readers = Readers(self.policy.profiles)
         self.budget = ByteBudget(configuration.hub.intake_bytes)
@@ -111,12 +114,13 @@ class RunningHub:
         await self._listening()
         self._control = ControlSocket(self, control_path(configuration.journal_path))
         await self._control.start()
+        self._watch = asyncio.create_task(CertificateWatch(configuration, self._clock).run(), name="certificates")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._control is not None:
             await self._control.stop()
-        for task in self._serving:
+        for task in (*self._serving, *((self._watch,) if self._watch is not None else ())):
             task.cancel()
         if self._serving:
             await asyncio.wait(self._serving, timeout=_DRAIN)
@@ -193,10 +197,13 @@ def build_policy(configuration: Configuration) -> Policy:
     """
     path = configuration.directory_path
     rules = configuration.letter_rules(load_directory(path) if path is not None else None)
-    territory = configuration.hub.territory
+    carried = [source.common for source in configuration.sources.values()]
     return Policy(
         letters=rules,
-        profiles={name: source.profile(territory) for name, source in configuration.sources.items()},
+        profiles=profiles(configuration),
+        domains=domains(configuration),
+        matching=frozenset(code for source in carried for code in source.match_by_ins),
+        several=len({code for source in carried for code in establishments(source)}) > 1,
         destinations=tuple(dict.fromkeys(route.to for route in configuration.routes)),
     )
 

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -14,10 +15,13 @@ import structlog
 import uvloop
 
 from liaison.adapters.budget import READ_SIZE, ByteBudget, Reader
-from liaison.adapters.mllp_listen import MllpListener, MllpListenSettings
+from liaison.adapters.mllp_listen import MllpListener
+from liaison.adapters.mllp_settings import MllpListenSettings
 from liaison.hl7.acknowledgement import read_ack
 from liaison.hub.contracts import Answer, Receive, Sender, Verdict
+from liaison.rules import sender as rules
 from tests.servers.authority import Authority
+from tests.servers.pki import Pki
 from tests.servers.ports import free_port
 
 MESSAGE = b"MSH|^~\\&|A|B|C|D|20261122||ADT^A01|%d|P|2.5\r"
@@ -82,6 +86,16 @@ class WatchedBudget(ByteBudget):
         return pause
 
 
+class Clock:
+    """The time of day, until a test moves it."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
 class Peer:
     """A sending application."""
 
@@ -132,11 +146,13 @@ class Running:
 
 
 @asynccontextmanager
-async def listening(*, budget: int = 256_000_000, receive: Receive | None = None, **settings: object) -> AsyncGenerator[Running]:
+async def listening(
+    *, budget: int = 256_000_000, receive: Receive | None = None, clock: Clock | None = None, **settings: object
+) -> AsyncGenerator[Running]:
     hub = Hub()
     chosen = msgspec.convert({"listen": "127.0.0.1:0", "drain": 5.0, **settings}, MllpListenSettings)
     bytes_held = WatchedBudget(budget)
-    listener = MllpListener("ch-test", chosen, bytes_held)
+    listener = MllpListener("ch-test", chosen, bytes_held, clock=clock or Clock())
     task = asyncio.create_task(listener.run(receive or hub.receive))
     ready = asyncio.create_task(listener.listening.wait())
     await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
@@ -293,6 +309,16 @@ async def test_an_idle_connection_is_kept() -> None:
 async def test_an_idle_connection_past_its_age_is_closed() -> None:
     async with listening(frame_timeout=0.04, max_age=0.01) as running, running.peer() as peer:
         assert await peer.closed_by_hub()
+
+
+async def test_a_connection_past_its_age_ends_after_the_message_in_hand_is_answered() -> None:
+    async with listening(max_age=0.000001) as running, running.peer() as peer:
+        with structlog.testing.capture_logs() as logs:
+            await peer.send(frame(MESSAGE % 1) + frame(MESSAGE % 2))
+            assert await peer.answer() == echo_reply(MESSAGE % 1)
+            assert await peer.closed_by_hub()
+        assert "mllp.connection_aged" in [entry["event"] for entry in logs]
+    assert [message for message, _ in running.hub.taken] == [MESSAGE % 1], "what was not answered is sent again by its sender"
 
 
 async def test_a_truncated_frame_and_then_the_end_is_kept_and_not_taken() -> None:
@@ -485,6 +511,91 @@ async def test_mutual_tls(tmp_path: Path) -> None:
     assert len(running.hub.taken) == 1
 
 
+def known(*peers: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"san": san, "issuer": issuer} for san, issuer in peers]
+
+
+async def refused(running: Running, context: ssl.SSLContext) -> bool:
+    """Whether a peer that shows this certificate is hung up on."""
+    with suppress(ssl.SSLError, ConnectionError):
+        async with running.peer(context) as peer:
+            return await peer.closed_by_hub()
+    return True
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_only_the_peers_that_are_named_are_heard_by_name_and_by_issuer(
+    tmp_path: Path, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    pki, other = Pki(tmp_path, "AC Une"), Pki(tmp_path, "AC Autre")
+    both = tmp_path / "both.pem"
+    both.write_text(Path(pki.ca).read_text() + Path(other.ca).read_text())
+    shown = [
+        pki.client(pki.issue("sih.ch-dax.fr")),
+        pki.client(pki.issue("sih.ch-mdm.fr")),
+        pki.client(other.issue("sih.ch-dax.fr")),
+    ]
+    tls = {"certificate": pki.server(), "client_ca": str(both), "peers": known(("sih.ch-dax.fr", "AC Une"))}
+
+    async def exchange() -> None:
+        async with listening(**tls) as running:
+            with structlog.testing.capture_logs() as logs:
+                async with running.peer(shown[0]) as peer:
+                    await peer.send(frame(MESSAGE % 1))
+                    assert await peer.answer() == echo_reply(MESSAGE % 1)
+                for context in shown[1:]:
+                    assert await refused(running, context)
+            assert len(running.hub.taken) == 1
+        told = [(entry["san"], entry["issuer"]) for entry in logs if entry.get("reason") == "certificate not in peers"]
+        assert told == [(("sih.ch-mdm.fr",), "CN=AC Une,O=Essai"), (("sih.ch-dax.fr",), "CN=AC Autre,O=Essai")]
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(exchange())
+
+
+async def test_a_certificate_that_ends_during_a_connection_ends_it_between_two_messages(tmp_path: Path) -> None:
+    pki, clock = Pki(tmp_path), Clock()
+    soon = pki.client(pki.issue("sih.ch-dax.fr", ends=datetime.now(UTC) + timedelta(days=5)))
+    long = pki.client(pki.issue("sih.ch-mdm.fr"))
+    tls = {"certificate": pki.server(), "client_ca": pki.ca, "frame_timeout": 0.5}
+    with structlog.testing.capture_logs() as logs:
+        async with listening(clock=clock, **tls) as running, running.peer(soon) as peer, running.peer(long) as other:
+            await peer.send(frame(MESSAGE % 1))
+            assert await peer.answer() == echo_reply(MESSAGE % 1)
+            gate = running.hub.gate = asyncio.Event()
+            running.hub.arrived.clear()
+            await peer.send(frame(MESSAGE % 2) + frame(MESSAGE % 3))
+            await running.hub.arrived.wait()
+            clock.ahead = timedelta(days=6)
+            gate.set()
+            assert await peer.answer() == echo_reply(MESSAGE % 2), "the message in hand has its answer"
+            assert await peer.closed_by_hub()
+            await other.send(frame(MESSAGE % 4))
+            assert await other.answer() == echo_reply(MESSAGE % 4)
+        assert [message for message, _ in running.hub.taken] == [MESSAGE % 1, MESSAGE % 2, MESSAGE % 4]
+    events = [(entry["event"], entry.get("days")) for entry in logs]
+    assert ("mllp.peer_certificate_ends", 4) in events and ("mllp.peer_certificate_ended", None) in events
+
+
+async def test_an_idle_connection_ends_with_its_certificate(tmp_path: Path) -> None:
+    pki, clock = Pki(tmp_path), Clock()
+    soon = pki.client(pki.issue("sih.ch-dax.fr", ends=datetime.now(UTC) + timedelta(days=5)))
+    tls = {"certificate": pki.server(), "client_ca": pki.ca, "frame_timeout": 0.1}
+    async with listening(clock=clock, **tls) as running, running.peer(soon) as peer:
+        await peer.send(frame(MESSAGE % 1))
+        await peer.answer()
+        clock.ahead = timedelta(days=6)
+        assert await peer.closed_by_hub()
+
+
+async def test_a_certificate_that_has_ended_is_not_heard(tmp_path: Path) -> None:
+    pki = Pki(tmp_path)
+    ended = pki.client(pki.issue("sih.ch-dax.fr", ends=datetime.now(UTC) - timedelta(days=1)))
+    async with listening(certificate=pki.server(), client_ca=pki.ca) as running:
+        assert await refused(running, ended)
+    assert not running.hub.taken
+
+
 def test_it_works_the_same_on_uvloop() -> None:
     async def exchange() -> None:
         async with listening(budget=200_000) as running, running.peer() as first, running.peer() as second:
@@ -516,7 +627,11 @@ async def test_a_certificate_that_cannot_be_read_is_said_by_its_path() -> None:
         ({"listen": "127.0.0.1:2575", "tls": "none", "certificate": "/c.pem"}, "tls"),
         ({"listen": "127.0.0.1:2575", "client_ca": "/ca.pem"}, "certificate"),
         ({"listen": "127.0.0.1:2575", "max_message": 0}, "max_message"),
+        ({"listen": "127.0.0.1:2575", "max_age": 0}, "max_age"),
         ({"listen": "127.0.0.1:2575", "drain": -1}, "drain"),
+        ({"listen": "127.0.0.1:2575", "peers": [{"san": "a", "issuer": "b"}]}, "client_ca"),
+        ({"listen": "127.0.0.1:2575", "peers": [{"san": "a"}]}, "issuer"),
+        ({"listen": "127.0.0.1:2575", "certificate": "/c", "client_ca": "/a", "peers": [{"san": "", "issuer": "b"}]}, "san"),
         ({"listen": "127.0.0.1:2575", "port": 1}, "port"),
     ],
 )
@@ -529,3 +644,11 @@ def test_plain_text_off_the_machine_keeps_a_warning() -> None:
     plain = MllpListenSettings(listen="0.0.0.0:2575", tls="none", allow=("10.1.0.0/16",))
     assert "en clair" in plain.warnings()[0]
     assert MllpListenSettings(listen=f"127.0.0.1:{free_port()}").warnings() == ()
+
+
+def test_tls_that_hears_everybody_keeps_a_warning() -> None:
+    tls = MllpListenSettings(listen="0.0.0.0:2575", certificate="/c.pem", client_ca="/ca.pem")
+    assert "client_ca" in tls.warnings()[0] and not tls.knows_its_peers
+    assert "quiconque" in msgspec.structs.replace(tls, client_ca="").warnings()[0]
+    named = msgspec.structs.replace(tls, peers=(rules.Peer(san="sih.ch-dax.fr", issuer="AC"),))
+    assert named.warnings() == () and named.knows_its_peers

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liaison.adapters.budget import ByteBudget
-from liaison.adapters.mllp_listen import MllpListener, MllpListenSettings
+from liaison.adapters.mllp_listen import MllpListener
 from liaison.adapters.mllp_send import Acknowledged, MllpSender, MllpSendSettings, control_id, judge, send_messages
+from liaison.adapters.mllp_settings import MllpListenSettings
 from liaison.hub.contracts import Answer, Delivered, Parcel, Refused, Sender, Unavailable, Uncertain, Verdict
 from tests.servers.authority import Authority
 from tests.servers.ports import free_port
@@ -332,6 +333,9 @@ def test_no_reply_whatever_breaks_the_judgement(reply: bytes, expected: str) -> 
     [
         ({"address": "cabinet.example.fr"}, "address"),
         ({"address": "cabinet.example.fr:2575", "tls": "none", "ca": "/ca.pem"}, "tls"),
+        ({"address": "cabinet.example.fr:2575", "tls": "none"}, "allow"),
+        ({"address": "cabinet.example.fr:2575", "tls": "none", "allow": ["::/0"]}, "allow"),
+        ({"address": "cabinet.example.fr:2575", "tls": "none", "allow": ["10.1.2.3/8"]}, "allow"),
         ({"address": "cabinet.example.fr:2575", "key": "/k.pem"}, "certificate"),
         ({"address": "cabinet.example.fr:2575", "timeout": 0}, "timeout"),
         ({"address": "cabinet.example.fr:2575", "host": "x"}, "host"),
@@ -343,5 +347,5 @@ def test_settings_that_cannot_be_meant_are_refused_by_name(settings: dict[str, o
 
 
 def test_plain_text_off_the_machine_keeps_a_warning() -> None:
-    assert "en clair" in MllpSendSettings(address="cabinet.example.fr:2575", tls="none").warnings()[0]
+    assert "en clair" in MllpSendSettings(address="cabinet.example.fr:2575", tls="none", allow=("10.1.0.0/16",)).warnings()[0]
     assert MllpSendSettings(address="127.0.0.1:2575", tls="none").warnings() == ()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from liaison.care.facts import IdentityFact, MovementFact
 from liaison.hl7.acknowledgement import read_ack
 from liaison.hl7.message import Message
 from liaison.hub.contracts import Reading, Sender, Verdict
 from liaison.hub.reading import LARGE, read_hl7, reply_code, without_time
+from liaison.mappings.interpretation import SourceProfile
 from tests.hub.er7 import ADMISSION, adt
 from tests.hub.people import NOW, PROFILE, SOURCE
 
@@ -80,6 +82,54 @@ def test_only_the_time_is_taken_out(time: str) -> None:
     raw = adt(MSH_7=time)
     stripped = without_time(raw, Message.parse(raw))
     assert stripped == without_time(ADMISSION, Message.parse(ADMISSION)) and len(stripped) == len(raw) - len(time)
+
+
+NAMED = replace(PROFILE, senders=frozenset({"DPI|CH"}), others_authorities=frozenset({"finess:400099999"}))
+GHT = replace(NAMED, establishments={"*|CH": PROFILE.finess, "DAX": "400780193"})
+
+
+def heard(raw: bytes, profile: SourceProfile = NAMED) -> Reading:
+    return read_hl7(raw, SENDER, profile, now=NOW, reply_id="R1")
+
+
+def test_a_source_is_heard_under_its_own_name() -> None:
+    message = heard(ADMISSION)
+    assert message.verdict is Verdict.ACCEPTED and message.facts
+
+
+@pytest.mark.parametrize(
+    ("raw", "rule"),
+    [
+        (adt(MSH_4="CHDAX"), "sender.pair"),
+        (adt(PV1_3="2111^12^B^CHX&400099999&M"), "sender.establishment-of-another"),
+        (adt(MSH_9="ORU^R01^ORU_R01", MSH_3="GAM"), "sender.pair"),
+        (adt(MSH_9="ADT^A60^ADT_A60", MSH_3="GAM"), "sender.pair"),
+    ],
+)
+def test_what_may_not_speak_is_kept_and_told_why(raw: bytes, rule: str) -> None:
+    message = heard(raw)
+    assert (message.verdict, message.facts, message.raw) == (Verdict.QUARANTINED, (), raw)
+    assert [finding.rule for finding in message.findings if finding.rule.startswith("sender.")] == [rule]
+    ack = read_ack(message.reply)
+    assert ack.code == ("AE" if b"ORU" in raw else "AA")
+    assert [(error.condition, bool(error.remedy)) for error in ack.errors] == [("207", True)]
+
+
+def test_one_feed_carries_several_hospitals() -> None:
+    here, there = heard(ADMISSION, GHT), heard(adt(PV1_3="2111^12^B^DAX"), GHT)
+    assert (here.establishment, there.establishment) == (PROFILE.finess, "400780193")
+    fact = there.facts[1]
+    assert isinstance(fact, MovementFact) and fact.finess == "400780193"
+    assert heard(adt(PV1_3="2111^12^B^AILLEURS"), GHT).verdict is Verdict.QUARANTINED
+
+
+def test_a_feed_that_declares_the_wrong_character_set_is_read_in_its_own() -> None:
+    raw = adt(PID_5="ESSAI^CÉCILE€^CÉCILE€^^^^L").decode().encode("iso8859-15")
+    lost, found = heard(raw, PROFILE), heard(raw, replace(PROFILE, charset="8859/15"))
+    assert [finding.rule for finding in lost.findings] == ["hl7.charset-fallback"] and not found.findings
+    fact = found.facts[0]
+    assert isinstance(fact, IdentityFact) and fact.traits is not None and fact.traits.first_given_name == "CÉCILE€"
+    assert b"8859/15" in found.reply
 
 
 def test_a_large_message_is_packed_where_it_is_read() -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from liaison.adapters.folder import FolderDestinationSettings
-from liaison.adapters.mllp_listen import MllpListenSettings
+from liaison.adapters.mllp_settings import MllpListenSettings
 from liaison.adapters.smtp import SmtpSettings
 from liaison.service.configuration import Configuration, ConfigurationError, Fault
 from liaison.service.loader import load_configuration, make_default_folders, read_configuration
 from liaison.service.production import MISSING
+from liaison.service.speakers import profiles
 
 GOOD = """\
 [hub]
@@ -83,7 +84,7 @@ def test_the_whole_file_is_read() -> None:
     assert configuration.keys_path == Path("/var/lib/liaison-keys/keys")
     source = configuration.sources["ch-mont-de-marsan"]
     assert isinstance(source.settings, MllpListenSettings) and source.settings.listen == "127.0.0.1:2575"
-    profile = source.profile(configuration.hub.territory)
+    profile = profiles(configuration)["ch-mont-de-marsan"]
     assert (profile.source, profile.finess, profile.test_ins) == ("ch-mont-de-marsan", "400011177", True)
     mail = configuration.destinations["promess"]
     assert isinstance(mail.settings, SmtpSettings)
