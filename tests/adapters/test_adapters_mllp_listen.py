@@ -535,10 +535,10 @@ def test_only_the_peers_that_are_named_are_heard_by_name_and_by_issuer(
         pki.client(pki.issue("sih.ch-mdm.fr")),
         pki.client(other.issue("sih.ch-dax.fr")),
     ]
-    tls = {"certificate": pki.server(), "client_ca": str(both), "peers": known(("sih.ch-dax.fr", "AC Une"))}
+    certificate, peers = pki.server(), known(("sih.ch-dax.fr", "AC Une"))
 
     async def exchange() -> None:
-        async with listening(**tls) as running:
+        async with listening(certificate=certificate, client_ca=str(both), peers=peers) as running:
             with structlog.testing.capture_logs() as logs:
                 async with running.peer(shown[0]) as peer:
                     await peer.send(frame(MESSAGE % 1))
@@ -557,9 +557,13 @@ async def test_a_certificate_that_ends_during_a_connection_ends_it_between_two_m
     pki, clock = Pki(tmp_path), Clock()
     soon = pki.client(pki.issue("sih.ch-dax.fr", ends=datetime.now(UTC) + timedelta(days=5)))
     long = pki.client(pki.issue("sih.ch-mdm.fr"))
-    tls = {"certificate": pki.server(), "client_ca": pki.ca, "frame_timeout": 0.5}
+    certificate = pki.server()
     with structlog.testing.capture_logs() as logs:
-        async with listening(clock=clock, **tls) as running, running.peer(soon) as peer, running.peer(long) as other:
+        async with (
+            listening(clock=clock, certificate=certificate, client_ca=pki.ca, frame_timeout=0.5) as running,
+            running.peer(soon) as peer,
+            running.peer(long) as other,
+        ):
             await peer.send(frame(MESSAGE % 1))
             assert await peer.answer() == echo_reply(MESSAGE % 1)
             gate = running.hub.gate = asyncio.Event()
@@ -580,8 +584,11 @@ async def test_a_certificate_that_ends_during_a_connection_ends_it_between_two_m
 async def test_an_idle_connection_ends_with_its_certificate(tmp_path: Path) -> None:
     pki, clock = Pki(tmp_path), Clock()
     soon = pki.client(pki.issue("sih.ch-dax.fr", ends=datetime.now(UTC) + timedelta(days=5)))
-    tls = {"certificate": pki.server(), "client_ca": pki.ca, "frame_timeout": 0.1}
-    async with listening(clock=clock, **tls) as running, running.peer(soon) as peer:
+    certificate = pki.server()
+    async with (
+        listening(clock=clock, certificate=certificate, client_ca=pki.ca, frame_timeout=0.1) as running,
+        running.peer(soon) as peer,
+    ):
         await peer.send(frame(MESSAGE % 1))
         await peer.answer()
         clock.ahead = timedelta(days=6)

@@ -41,9 +41,9 @@ def faults(text: str) -> tuple[Fault, ...]:
 
 def test_a_source_is_read_with_what_is_declared_of_it_and_of_the_others() -> None:
     ght = profiles(read(GHT))["ght"]
-    assert (ght.finess, ght.charset, ght.senders) == (MDM, "8859/15", {"*|CHMDM", "GAM|CHDAX"})
+    assert (ght.finess, ght.charset, ght.senders) == (MDM, "8859/15", frozenset({"*|CHMDM", "GAM|CHDAX"}))
     assert ght.establishments == {"*|CHMDM": MDM, "GAM|CHDAX": DAX, "DAX": DAX, EG: MDM}
-    assert ght.own_authorities == {f"finess:{MDM}", f"finess:{DAX}", f"finess:{EG}", "oid:1.2.250.1.999.1"}
+    assert ght.own_authorities == frozenset({f"finess:{MDM}", f"finess:{DAX}", f"finess:{EG}", "oid:1.2.250.1.999.1"})
     assert ght.others_authorities == {f"finess:{CLINIC}"}
 
 
