@@ -127,8 +127,7 @@ def test_every_kind_of_adapter_is_told(kind: str) -> None:
 
 def test_every_state_of_a_delivery_is_explained_to_operators() -> None:
     page = (DOCS / "operating.md").read_text("utf-8")
-    # No source can be in shadow mode yet.
-    assert not {work for work in Work if work is not Work.SHADOWED and f"`{work}`" not in page}
+    assert not {work for work in Work if f"`{work}`" not in page}
 
 
 def test_every_verdict_has_its_reply() -> None:

@@ -75,4 +75,5 @@ def _leaving(explained: Explained) -> str:
     told = [plural(len(taken.events), "événement")] if taken.events else []
     told += [f"{counts[Outcome.DELIVER]} à livrer"] if counts[Outcome.DELIVER] else []
     told += [f"{counts[Outcome.HOLD]} en attente"] if counts[Outcome.HOLD] else []
+    told += [f"{counts[Outcome.SHADOW]} à blanc"] if counts[Outcome.SHADOW] else []
     return ", ".join(told)

@@ -25,6 +25,7 @@ from liaison.cli.explain_words import (
     OWNERS,
     SEVERITIES,
     VERDICTS,
+    WOULD,
     clean,
     day_in_words,
     kind_in_words,
@@ -211,6 +212,8 @@ class ExplanationPage:
             one = decided.decision
             # A route says the type of each event in its reason: the same answer for several events is told once.
             reason = one.reason.replace(f" {decided.about},", "") if one.rule == "routing.route" else one.reason
+            if one.would is not None:
+                reason += f" {WOULD[one.would.outcome].capitalize()} : {one.would.reason.replace(f' {decided.about},', '')}"
             key = (one.destination, one.recipient, one.outcome, reason, one.rule)
             groups.setdefault(key, []).append(told.get(decided.event, "") if decided.about in TYPES else "La lettre")
             owners[key] = OWNERS[one.owner]

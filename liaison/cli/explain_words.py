@@ -32,7 +32,10 @@ OUTCOMES: Final[Mapping[Outcome, tuple[str, str, str]]] = {
     Outcome.DELIVER: ("→", "green", "part"),
     Outcome.HOLD: ("‖", "yellow", "attend une personne"),
     Outcome.DROP: ("×", "bright_black", "ne part pas"),
+    Outcome.SHADOW: ("◌", "magenta", "ne part pas encore"),
 }
+#: What would have happened to what is shadowed.
+WOULD: Final[Mapping[Outcome, str]] = {Outcome.DELIVER: "sinon, partirait", Outcome.HOLD: "sinon, attendrait une personne"}
 OWNERS: Final[Mapping[Owner, str]] = {Owner.NOBODY: "", Owner.HOSPITAL: "l'établissement", Owner.GCS: "le GCS"}
 
 _KINDS: Final[Mapping[str, str]] = {

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "resume": "liaison.cli.resume",
     "send": "liaison.cli.send",
     "run": "liaison.cli.run",
+    "shadow": "liaison.cli.shadow",
     "simulate": "liaison.cli.simulate",
     "trace": "liaison.cli.trace",
 }

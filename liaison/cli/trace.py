@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,24 +14,18 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from liaison.cli.explain_words import OUTCOMES, SEVERITIES, VERDICTS, clean, kind_in_words, plural, time_in_words
+from liaison.cli.explain_words import OUTCOMES, SEVERITIES, VERDICTS, WOULD, clean, kind_in_words, plural, time_in_words
+from liaison.cli.journal_keys import journal_keys
 from liaison.events.types import NAMES, TYPES
 from liaison.finding import Finding
 from liaison.hub.contracts import Verdict
-from liaison.hub.engine import subject_keys_path
-from liaison.hub.explain import acknowledgement_of, explain_finding
-from liaison.hub.journal.database import READ_FAULTS
+from liaison.hub.explain import acknowledgement_of, explain_finding, explain_would
 from liaison.hub.journal.queries import DeliveryLine, JournalReader, StoredMessage
 from liaison.hub.journal.records import number_id
 from liaison.hub.outbox import Decided
-from liaison.hub.vault.keys import KeyFileError, load_keys
-from liaison.hub.vault.sealing import SealBroken, Vault
-from liaison.hub.vault.subjects import SubjectErased, SubjectKeys
+from liaison.hub.vault.subjects import SubjectErased
 from liaison.private import Private
 from liaison.rules.decision import Outcome, Owner
-from liaison.service.configuration import ConfigurationError
-from liaison.service.loader import load_configuration
-from liaison.service.secrets import SecretError
 
 #: One message's life as ``--json`` prints it.
 Life: TypeAlias = dict[str, Any]
@@ -48,7 +41,7 @@ _WORK = {
     "failed": ("échouée", "red"),
     "cancelled": ("annulée", "bright_black"),
     "expired": ("expirée", "red"),
-    "shadowed": ("retenue : source non active", "bright_black"),
+    "shadowed": ("décidée à blanc, ne part pas", "bright_black"),
 }
 _OWNERS = {Owner.HOSPITAL.value: "l'établissement", Owner.GCS.value: "le GCS"}
 
@@ -78,7 +71,7 @@ def trace(context: click.Context, name: str, path: Path | None, as_json: bool, s
 
     Code de sortie : 0 trouvé, 1 aucun message de cet ID, 2 le journal ou ses clés ne peuvent être lus.
     """
-    with _reader(path) as reader:
+    with journal_keys(path) as (configuration, keys), closing(JournalReader(configuration.journal_path, keys)) as reader:
         lives = [_life(reader, stored, show) for number in reader.find_messages(name) if (stored := reader.message(number))]
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode(lives[0] if len(lives) == 1 else lives) + b"\n")
@@ -89,36 +82,6 @@ def trace(context: click.Context, name: str, path: Path | None, as_json: bool, s
         for life in lives:
             _print(console, life)
     context.exit(0 if lives else 1)
-
-
-@contextmanager
-def _reader(path: Path | None) -> Generator[JournalReader]:
-    """The configured journal, read only, opened with the configured keys. Every fault ends with code 2."""
-    try:
-        configuration = load_configuration(path)
-        journal = configuration.journal_path
-        if not journal.exists():
-            raise click.UsageError(f"il n'y a pas de journal en {journal} : la plateforme n'a pas encore démarré.")
-        vault = Vault(load_keys(configuration.keys_path))
-        keys = SubjectKeys(subject_keys_path(journal), vault, readonly=True)
-        try:
-            reader = JournalReader(journal, keys)
-            try:
-                yield reader
-            finally:
-                reader.close()
-        finally:
-            keys.close()
-    except OSError as error:
-        raise click.UsageError(
-            f"{error.filename} ne peut être lu ({error.strerror}) : vérifier le chemin et les droits."
-        ) from error
-    except (ConfigurationError, KeyFileError, SecretError) as error:
-        raise click.UsageError(str(error)) from error
-    except SealBroken as error:
-        raise click.UsageError("ces clés ne sont pas celles du journal : indiquer la bonne configuration.") from error
-    except READ_FAULTS as error:
-        raise click.UsageError("le journal ne peut être lu : vérifier le disque, et que la plateforme l'a bien créé.") from error
 
 
 def _life(reader: JournalReader, stored: StoredMessage, show: bool) -> Life:
@@ -161,6 +124,7 @@ def _decided(stored: Decided, show: bool) -> Life:
         "reason": one.reason,
         "rule": one.rule,
         "owner": str(one.owner),
+        **explain_would(one.would),
     }
     return {**told, "recipient": one.recipient} if show else told
 
@@ -205,7 +169,9 @@ def _print(console: Console, life: Life) -> None:
         about = TYPES[decision["about"]].french if decision["about"] in TYPES else f"Lettre {decision['about']}"
         recipient = f", à {clean(decision['recipient'])}" if decision.get("recipient") else ""
         owner = f"  À lever par {_OWNERS[decision['owner']]}." if decision["owner"] else ""
-        say((f"{mark} ", colour), f"{about} {word} vers {decision['destination']}{recipient} : {decision['reason']}{owner}  ",
+        would = decision.get("would")
+        instead = f" {WOULD[Outcome(would['outcome'])].capitalize()} : {would['reason']}" if would else ""
+        say((f"{mark} ", colour), f"{about} {word} vers {decision['destination']}{recipient} : {decision['reason']}{instead}{owner}  ",
             (decision["rule"], "dim"), at=1)  # fmt: skip
     for delivery in life["deliveries"]:
         state, colour = _WORK.get(delivery["work"], (delivery["work"], ""))

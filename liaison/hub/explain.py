@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from liaison.care.facts import DocumentFact
+from liaison.care.facts import DocumentFact, ReceiptFact
 from liaison.care.identifiers import IdentifierKind
 from liaison.events.envelope import to_cloudevent_json
 from liaison.finding import Finding
@@ -25,6 +25,7 @@ from liaison.hub.policy import Policy
 from liaison.hub.vault.keys import KEY_BYTES, master_keys
 from liaison.hub.vault.sealing import Vault
 from liaison.private import Private
+from liaison.rules.decision import Would
 
 #: The JSON object of ``liaison explain --json``.
 Explanation: TypeAlias = dict[str, Any]
@@ -33,20 +34,19 @@ Explanation: TypeAlias = dict[str, Any]
 class EmptyJournal:
     """State for messages that are explained one after another: each sees what the ones before it would have changed."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self) -> None:
         self._view = View()
-        self._now = now
         self._last_id = 0
 
-    def take(self, command: Intake) -> Taken:
-        """Decide a command and keep its records in memory only."""
+    def take(self, command: Intake, at: datetime) -> Taken:
+        """Decide a command as if it were taken at a time, and keep its records in memory only."""
         for _ in range(6):
             wanted: set[Key] = self._view.missing(command.needs(self._view))
             if not wanted:
                 break
             for key in wanted:
                 self._view.load(key, None)
-        moment = Moment(self._now, self._last_id)
+        moment = Moment(at, self._last_id)
         taken, records = command.decide(self._view, moment)
         self._last_id = moment.last_id
         self._view.apply(records)
@@ -80,16 +80,24 @@ class Explainer:
     def __init__(self, policy: Policy, now: datetime) -> None:
         self._policy = policy
         self._vault = Vault(master_keys(os.urandom(KEY_BYTES)))
-        self._journal = EmptyJournal(now)
+        self._now = now
+        self._journal = EmptyJournal()
 
     def explain(self, reading: Reading) -> Explained:
         """What the hub would make of it. Never raises for what it holds: a fault of ours quarantines it, as the hub does."""
+        at = arrival(reading, self._now)
         try:
-            taken = self._journal.take(intake(reading, self._policy, self._vault))
+            taken = self._journal.take(intake(reading, self._policy, self._vault), at)
         except Exception:  # noqa: BLE001 - the engine does the same: a fault of ours costs this message only
             reading = quarantined(reading, OUR_FAULT)
-            taken = self._journal.take(intake(reading, self._policy, self._vault))
+            taken = self._journal.take(intake(reading, self._policy, self._vault), at)
         return Explained(reading=reading, taken=taken)
+
+
+def arrival(reading: Reading, now: datetime) -> datetime:
+    """When a message would have come, had it been sent as soon as it was recorded (EVN-2): a file out of a drawer is not late by that."""
+    recorded = [fact.recorded_at for fact in reading.facts if not isinstance(fact, ReceiptFact)]
+    return min(now, max(recorded, default=now))
 
 
 #: Kind of what could not be told from anything.
@@ -189,6 +197,14 @@ def _decisions(decisions: Iterable[Decided]) -> list[Explanation]:
             "reason": decided.decision.reason,
             "rule": decided.decision.rule,
             "owner": str(decided.decision.owner),
+            **explain_would(decided.decision.would),
         }
         for decided in decisions
     ]
+
+
+def explain_would(would: Would | None) -> Explanation:
+    """What a shadowed decision would have been, as plain JSON values; nothing for the others."""
+    if would is None:
+        return {}
+    return {"would": {"outcome": str(would.outcome), "reason": would.reason, "rule": would.rule, "owner": str(would.owner)}}

@@ -193,6 +193,7 @@ class Intake(Private, frozen=True, kw_only=True):
             reply=taken.answer.reply,
             findings=_encode(taken.findings),
             decisions=_encode(taken.decisions) if taken.decisions else None,
+            mode="" if (mode := self.policy.going_live.standing(reading.sender.source).mode) == "live" else mode,
         )
 
 

@@ -26,6 +26,15 @@ class PolicyLastLook:
         """What now speaks against the delivery; None when it may leave."""
         if patient is None:
             return _NOBODY
+        closed = self._policy.going_live.last_look(
+            source=delivery.source,
+            destination=delivery.destination,
+            recipient=delivery.recipient,
+            is_letter=delivery.document is not None,
+            identifiers=patient.state.active_identifiers,
+        )
+        if closed is not None:
+            return closed
         if delivery.document is None:
             return last_look_event(patient=patient.state)
         if document is None:

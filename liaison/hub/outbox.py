@@ -19,6 +19,9 @@ class Decided(Private, frozen=True, kw_only=True):
     decision: Decision
 
 
+_WORK = {Outcome.DELIVER: Work.PENDING, Outcome.HOLD: Work.HELD, Outcome.SHADOW: Work.SHADOWED}
+
+
 class Outbox:
     """Collects the deliveries of one message. One patient's deliveries to one destination take numbers without gaps."""
 
@@ -51,14 +54,17 @@ class Outbox:
         withdraws: bool = False,
         previous: str = "",
     ) -> DeliveryRecord | None:
-        """Note a decision and put what it asks for under way; ``new`` says that the patient has no lanes yet."""
+        """Note a decision and put what it asks for under way; ``new`` says that the patient has no lanes yet.
+
+        What is shadowed gets its row outside the lanes, in a state that no move leads out of, and no hold: nobody is waited for.
+        """
         self.decisions.append(Decided(event=event, about=kind, decision=decision))
         if decision.outcome is Outcome.DROP:
             return None
-        held = decision.outcome is Outcome.HOLD
+        work = _WORK[decision.outcome]
         now = self._moment.now_us
         lane_seq, after = None, None
-        if not held:
+        if work is Work.PENDING:
             lane = self._lane(patient.id, decision.destination, new)
             after = self._barrier(patient, decision.destination)
             lane_seq = lane.last + 1
@@ -76,7 +82,7 @@ class Outbox:
             ordinal=ordinal,
             document=document,
             withdraws=withdraws,
-            work=Work.HELD if held else Work.PENDING,
+            work=work,
             due=now,
             created_at=now,
             # An event is known by its own id; only a letter needs one that nobody can guess.
@@ -84,12 +90,12 @@ class Outbox:
             kind=kind,
             after=after,
             source=self._source,
-            rule=decision.rule,
+            rule=decision.rule if decision.would is None else decision.would.rule,
             previous=previous,
             recipient=decision.recipient,
         )
         self._records.append(delivery)
-        if held:
+        if work is Work.HELD:
             self.hold(str(decision.owner), decision.rule, decision.reason, delivery=delivery.id)
         return delivery
 

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from liaison.mappings.interpretation import SourceProfile
+from liaison.rules.golive import GoingLive
 from liaison.rules.letters import LetterRules
 from liaison.rules.routing import Route
 
@@ -25,6 +26,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     matching: frozenset[str] = frozenset()
     #: Whether several establishments speak: only then can an INS be met in two hospitals.
     several: bool = False
+    #: How far each source is on its way to being live, and which destinations are under test.
+    going_live: GoingLive = GoingLive()
 
     @property
     def routes(self) -> tuple[Route, ...]:

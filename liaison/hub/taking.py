@@ -44,7 +44,8 @@ from liaison.hub.refusals import (
 from liaison.hub.resolution import BlindIndex, find_patient, followed
 from liaison.mappings.change_to_event import event_from_change
 from liaison.private import Private
-from liaison.rules.decision import Outcome
+from liaison.rules.decision import Decision, Objection, Outcome
+from liaison.rules.golive import kept_in, lateness
 from liaison.rules.letters import decide_letter
 from liaison.rules.routing import decide_event
 
@@ -77,6 +78,9 @@ class Taking:
         self._view = view
         self._moment = moment
         self._new: set[int] = set()
+        self._standing = policy.going_live.standing(origin.source)
+        #: What is said of the events of the fact in hand when they are no news any more.
+        self._late: Objection | None = None
         self.patient: PatientRecord | None = None
         self.findings: list[Finding] = []
         self.records: list[Record] = []
@@ -93,6 +97,7 @@ class Taking:
             if number and isinstance(fact, IdentityFact | DocumentFact):
                 # An A40 repeats its pairs and a report its documents: each sees what the ones before it changed.
                 self._view = self._view.over(self.records)
+            self._late = lateness(fact, self._standing, self._moment.now)
             match fact:
                 case IdentityFact(action=IdentityAction.MERGE):
                     self._merge(fact)
@@ -242,16 +247,20 @@ class Taking:
         )
         self.findings.extend(letters.findings)
         mailed = dict(record.mailed)
-        for decided in letters.decisions:
+        for one in letters.decisions:
+            decided = self._kept_in(one, patient, is_letter=True)
             to = (decided.destination, decided.recipient.lower())
             given = self._mailed_as(fact.action, *to)
-            waits = self._index_of.named("held", f"{fact.action}:{to[0]}", to[1])
-            delivers = decided.outcome is Outcome.DELIVER
+            # What is shadowed has not left: the same letter may still leave, once it is sent again to a live source.
+            shadow = "shadow-" if decided.would is not None else ""
+            gives = self._index_of.named("shadow-mailed", f"{fact.action}:{to[0]}", to[1]) if shadow else given
+            waits = self._index_of.named(f"{shadow}held", f"{fact.action}:{to[0]}", to[1])
+            outcome = decided.outcome if decided.would is None else decided.would.outcome
             decision = decided
-            if given in mailed and decided.outcome is not Outcome.DROP:
-                decision = replace(decided, outcome=Outcome.DROP, reason=ALREADY_GIVEN, rule="letters.already-given")
-            elif waits in mailed and decided.outcome is Outcome.HOLD:
-                decision = replace(decided, outcome=Outcome.DROP, reason=ALREADY_HELD, rule="letters.already-held")
+            if outcome is not Outcome.DROP and (given in mailed or gives in mailed):
+                decision = replace(one, outcome=Outcome.DROP, reason=ALREADY_GIVEN, rule="letters.already-given")
+            elif outcome is Outcome.HOLD and waits in mailed:
+                decision = replace(one, outcome=Outcome.DROP, reason=ALREADY_HELD, rule="letters.already-held")
             before = (self._mailed_as(action, *to) for action in (DocumentAction.REPLACE, DocumentAction.PUBLISH))
             delivery = self.outbox.put(
                 decision,
@@ -265,8 +274,19 @@ class Taking:
                 previous=next((earlier[blind] for blind in before if blind in earlier), ""),
             )
             if delivery is not None:
-                mailed[given if delivers else waits] = delivery.token
+                mailed[gives if outcome is Outcome.DELIVER else waits] = delivery.token
         return replace(record, mailed=tuple(mailed.items()))
+
+    def _kept_in(self, decision: Decision, patient: PatientRecord, *, is_letter: bool) -> Decision:
+        """The decision with what keeps it in while its source or destination is not live."""
+        objection = self._policy.going_live.objection(
+            source=self._origin.source,
+            destination=decision.destination,
+            recipient=decision.recipient,
+            is_letter=is_letter,
+            identifiers=patient.state.active_identifiers,
+        )
+        return decision if objection is None else kept_in(decision, objection)
 
     def _mailed_as(self, action: DocumentAction, destination: str, recipient: str) -> bytes:
         return self._index_of.named("mailed", f"{action}:{destination}", recipient)
@@ -301,6 +321,9 @@ class Taking:
         patient = self.patient
         if patient is None:
             raise AssertionError("a change without a patient")
+        if self._late is not None or self._standing.mode == "load":
+            # Whoever hears of it later, of a patient followed since or by a route that asks for what is late, need not ring.
+            change = replace(change, historic=True)
         ordinal = len(self.events)
         number = event_id(self._origin.message, ordinal)
         event = event_from_change(
@@ -331,8 +354,10 @@ class Taking:
             patient=patient.state,
             processing=self._origin.processing,
             territory=self._policy.territory,
+            late=self._late,
         ):
-            self.outbox.put(decision, patient=patient, new=patient.id in self._new, kind=change.type, event=number, ordinal=ordinal)
+            kept = self._kept_in(decision, patient, is_letter=False)
+            self.outbox.put(kept, patient=patient, new=patient.id in self._new, kind=change.type, event=number, ordinal=ordinal)
         return number
 
 

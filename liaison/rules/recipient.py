@@ -68,6 +68,13 @@ class _Candidate(Private, frozen=True, kw_only=True):
     reason: str = ""
     rule: str = ""
 
+    @property
+    def serves(self) -> str:
+        """Which of the route's ``recipients`` it is, or ``patient``."""
+        if self.kind is AddresseeKind.PATIENT:
+            return str(self.kind)
+        return str(RecipientKind.NAMED if self.named else RecipientKind.TREATING_PHYSICIAN)
+
 
 def recipients_of(
     document: DocumentFact,
@@ -103,7 +110,7 @@ def recipients_of(
         )
         key = candidate.address.key if candidate.address else candidate.text
         if objection is not None:
-            decisions.setdefault(key, decided(objection, destination=destination, recipient=candidate.text))
+            decisions.setdefault(key, decided(objection, destination=destination, recipient=candidate.text, kind=candidate.serves))
         else:
             decisions.setdefault(key, _delivered(candidate, patient, destination))
     return Letters(decisions=tuple(decisions.values()), findings=tuple(findings))
@@ -209,6 +216,7 @@ def _delivered(candidate: _Candidate, patient: PatientView, destination: str) ->
     return Decision(
         destination=destination,
         recipient=candidate.text,
+        kind=candidate.serves,
         outcome=Outcome.DELIVER,
         reason=f"{candidate.reason} {DEROGATION_REASON}" if derogation else candidate.reason,
         rule=DEROGATION if derogation else candidate.rule,

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from liaison.rules.decision import Decision, Objection, Outcome
+from liaison.rules.decision import Decision, Objection, Outcome, Owner
 from liaison.rules.gates.identity import PatientView, doubtful_identity
 
 _CACHE = 4096
@@ -30,6 +30,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     basis: str = ""
     #: Keys of the sources that this route listens to; empty for all.
     sources: tuple[str, ...] = ()
+    #: Whether events older than their source's ``late_after`` go there too, as ``historic``: for a destination that keeps a state.
+    late: bool = False
 
 
 @functools.lru_cache(maxsize=_CACHE)
@@ -45,24 +47,38 @@ def routes_for_document(routes: tuple[Route, ...], type_code: str, source: str) 
 
 
 def leaves_production(processing: str, territory: str) -> Objection | None:
-    """Drop what a sender marks as a test (MSH-11 = T or D) in a production territory (table 0103)."""
-    if territory == "production" and processing in ("T", "D"):
+    """Keep in what a sender does not send as production (MSH-11, table 0103) in a production territory.
+
+    T and D are dropped. What the table does not know is held: nobody can tell whether it is a test, and MSH-11 is required
+    (HL7 v2.5 §2.15.9.11). An absent one reads as P. In a test territory every destination is one for tests.
+    """
+    if territory != "production" or processing == "P":
+        return None
+    if processing in ("T", "D"):
         return Objection(
             outcome=Outcome.DROP,
             reason=f"Message d'essai (MSH-11 = {processing}) : rien n'en sort vers une destination de production.",
             rule="routing.test-message",
         )
-    return None
+    return _PROCESSING_UNKNOWN
 
 
 def decide_event(
-    event_type: str, *, routes: tuple[Route, ...], source: str, patient: PatientView, processing: str, territory: str
+    event_type: str,
+    *,
+    routes: tuple[Route, ...],
+    source: str,
+    patient: PatientView,
+    processing: str,
+    territory: str,
+    late: Objection | None = None,
 ) -> tuple[Decision, ...]:
     """One decision for each destination that a route leads this event to.
 
-    ``event_type`` is the change's own (``stay.admitted``), ``processing`` MSH-11, ``territory`` ``test`` or ``production``.
+    ``event_type`` is the change's own (``stay.admitted``), ``processing`` MSH-11, ``territory`` ``test`` or ``production``; ``late``
+    is what speaks against an event that is no news any more, where a route does not ask for those too.
     """
-    return _decide(routes, event_type, source, leaves_production(processing, territory), doubtful_identity(patient.statuses))
+    return _decide(routes, event_type, source, leaves_production(processing, territory), late, doubtful_identity(patient.statuses))
 
 
 def last_look_event(*, patient: PatientView) -> Objection | None:
@@ -72,19 +88,32 @@ def last_look_event(*, patient: PatientView) -> Objection | None:
 
 @functools.lru_cache(maxsize=_CACHE)
 def _decide(
-    routes: tuple[Route, ...], event_type: str, source: str, test_message: Objection | None, doubt: Objection | None
+    routes: tuple[Route, ...],
+    event_type: str,
+    source: str,
+    test_message: Objection | None,
+    late: Objection | None,
+    doubt: Objection | None,
 ) -> tuple[Decision, ...]:
     best: dict[str, Route] = {}
     for route in routes_for_event(routes, event_type, source):
-        # Two routes to one destination make one decision: the one that tells more patients' events.
+        # Two routes to one destination make one decision: the one that takes what is late, then the one for more patients' events.
         kept = best.get(route.to)
-        if kept is None or (kept.patients == "followed" and route.patients == "all"):
+        if kept is None or _reach(kept, late) < _reach(route, late):
             best[route.to] = route
-    return tuple(_decision(route, event_type, test_message, doubt) for route in best.values())
+    return tuple(_decision(route, event_type, test_message, late, doubt) for route in best.values())
 
 
-def _decision(route: Route, event_type: str, test_message: Objection | None, doubt: Objection | None) -> Decision:
-    objection = test_message or (_NOBODY_FOLLOWED if route.patients == "followed" else None) or doubt
+def _reach(route: Route, late: Objection | None) -> tuple[bool, bool]:
+    return late is None or route.late, route.patients == "all"
+
+
+def _decision(
+    route: Route, event_type: str, test_message: Objection | None, late: Objection | None, doubt: Objection | None
+) -> Decision:
+    objection = (
+        test_message or (_NOBODY_FOLLOWED if route.patients == "followed" else None) or (None if route.late else late) or doubt
+    )
     if objection is not None:
         return decided(objection, destination=route.to)
     return Decision(
@@ -95,11 +124,12 @@ def _decision(route: Route, event_type: str, test_message: Objection | None, dou
     )
 
 
-def decided(objection: Objection, *, destination: str, recipient: str = "") -> Decision:
+def decided(objection: Objection, *, destination: str, recipient: str = "", kind: str = "") -> Decision:
     """A gate's objection as the decision for one destination and recipient."""
     return Decision(
         destination=destination,
         recipient=recipient,
+        kind=kind,
         outcome=objection.outcome,
         reason=objection.reason,
         rule=objection.rule,
@@ -120,6 +150,12 @@ def _matches(pattern: str, event_type: str) -> bool:
     return pattern in ("*", event_type) or (pattern.endswith(".*") and event_type.startswith(pattern[:-1]))
 
 
+_PROCESSING_UNKNOWN = Objection(
+    outcome=Outcome.HOLD,
+    reason="MSH-11 n'est ni P, ni T, ni D : rien ne dit si le message est un essai, l'établissement corrige son émission.",
+    rule="routing.processing-unknown",
+    owner=Owner.HOSPITAL,
+)
 _NOBODY_FOLLOWED = Objection(
     outcome=Outcome.DROP,
     reason="La route ne sert que les patients suivis, et personne n'est suivi : aucune liste de suivi n'est en place.",

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from liaison.rules.golive import Mode
 from liaison.rules.letters import LetterRules
 from liaison.rules.recipient import DirectoryLookup
 from liaison.rules.routing import Route
@@ -30,6 +31,8 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     bus: str = "embedded"
     #: Bytes of messages that sources may hold at once, all together; beyond, sockets are not read.
     intake_bytes: int = 67_108_864
+    #: Patients for whom nothing ever leaves, in any mode: ``ins:MATRICULE``, ``ipp:AUTHORITY/NUMBER``.
+    test_patients: tuple[str, ...] = ()
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +63,12 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     #: FINESS of those of its establishments whose patients are recognised across hospitals, by a qualified INS and equal strict traits,
     #: where the other hospital has it too.
     match_by_ins: tuple[str, ...] = ()
-    #: ``live``: everything that is decided leaves.
-    mode: Literal["live", "load", "shadow"] = "live"
+    #: ``load`` fills identities and stays only; ``shadow`` decides and records everything, and nothing leaves; ``live``.
+    mode: Mode = "live"
+    #: ``observe``: letters are decided and recorded, never mailed, because the hospital's own system mails them.
+    letters: Literal["send", "observe"] = "send"
+    #: Facts older than this change the state and ring no one (``"48h"``, or seconds). Without it: 24 h in production, never in test.
+    late_after: str | int | None = None
 
 
 class DestinationSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +82,8 @@ class DestinationSettings(msgspec.Struct, frozen=True, kw_only=True):
     label: str = ""
     #: MSSanté address for replies when the message gives none; empty: ``sender``.
     reply_to: str = ""
+    #: A test's allow-list: while it is set, what is neither for one of its addresses nor of one of its patients stays in.
+    only_to: tuple[str, ...] = ()
 
 
 class LettersSettings(msgspec.Struct, frozen=True, kw_only=True):

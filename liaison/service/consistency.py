@@ -12,6 +12,7 @@ from liaison.hl7.charset import codec_of
 from liaison.mssante.address import InvalidAddress, parse_address
 from liaison.rules.recipient import RecipientKind
 from liaison.rules.routing import Route
+from liaison.service import going_live
 from liaison.service.configuration import (
     Configuration,
     DestinationSettings,
@@ -41,6 +42,7 @@ def check_consistency(configuration: Configuration, line: Callable[[KeyPath], in
         complaints += _destination(("destinations", name), destination.common)
     for number, route in enumerate(configuration.routes):
         complaints += _route(("routes", str(number)), route, configuration)
+    complaints += going_live.complaints(configuration)
     return [
         Fault(line=line(path), table=table_name(path[:-1]), key=path[-1], message=message, remedy=remedy)
         for path, message, remedy in complaints
@@ -69,8 +71,6 @@ def _source(path: KeyPath, source: SourceSettings) -> Iterator[_Complaint]:
         yield (*path, "time_zone"), "ce fuseau n'existe pas.", "Écrire par exemple Europe/Paris."
     if source.charset and not codec_of(source.charset):
         yield (*path, "charset"), "ce jeu de caractères n'existe pas.", 'Écrire par exemple "8859/15" ou "UNICODE UTF-8".'
-    if source.mode != "live":
-        yield (*path, "mode"), "cette version n'a que le mode « live ».", 'Écrire mode = "live", ou retirer la source.'
     if source.document_type and document_type(source.document_type) is None:
         yield (*path, "document_type"), "ce type de document n'est pas dans JDV_J07.", "Écrire par exemple 11490-0 ou 34112-3."
     if not all(document_type(code) is not None for code in source.document_types.values()):
@@ -186,6 +186,8 @@ def _what(path: KeyPath, route: Route) -> Iterator[_Complaint]:
             )
     if route.documents and not route.recipients:
         yield (*path, "recipients"), "la route prend des documents sans dire pour qui.", 'Ajouter recipients = ["named"].'
+    if route.late and not route.events:
+        yield (*path, "late"), "late n'a de sens qu'avec events : une lettre part quel que soit son âge.", "Le retirer."
     if route.recipients and not route.documents:
         yield (*path, "recipients"), "des destinataires n'ont de sens qu'avec documents.", "Les retirer, ou ajouter documents."
     for recipient in route.recipients:

@@ -39,13 +39,14 @@ ROOMS: Mapping[str, str] = {
     "letters": "Letters, at intake and at the last look.",
     "letter": "Letters that may not be built.",
     "dispatch": "Deliveries.",
+    "golive": "Going live: modes, what is late, tests.",
 }
 
 _RULE = re.compile(rf"(?:{'|'.join(ROOMS)})\.[a-z][a-z0-9-]*(?:\.[a-z][a-z0-9-]*)*")
 _SHORT_NAME = re.compile(r"[a-z0-9-]+")
 _SEVERITIES = {"info": "information", "information": "information", "warning": "warning", "error": "error", "fatal": "fatal"}
 #: Rooms whose rules are decisions, not findings, unless a severity says otherwise.
-_DECISIONS = frozenset({"flags", "gates", "recipient", "routing", "letters", "letter", "dispatch"})
+_DECISIONS = frozenset({"flags", "gates", "recipient", "routing", "letters", "letter", "dispatch", "golive"})
 _FATAL = frozenset({"NotHl7", "Hl7Error", "CdaError", "UnsafeXml", "NotXml"})
 #: Where nothing is declared that the readers and the engine can say.
 _SILENT = frozenset({"adapters", "cli", "demo", "events", "service"})

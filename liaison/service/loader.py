@@ -14,6 +14,7 @@ import msgspec
 
 from liaison.adapters.folder import FolderDestinationSettings
 from liaison.rules.routing import Route
+from liaison.service import going_live
 from liaison.service.configuration import (
     Configuration,
     ConfigurationError,
@@ -85,7 +86,7 @@ def read_configuration(text: str, *, path: Path | None, folder: Path) -> Configu
         raise ConfigurationError(name, tuple(sorted(reader.faults, key=lambda fault: fault.line)))
     kinds = {key: DESTINATION_KINDS[destination.common.kind] for key, destination in configuration.destinations.items()}
     routes = tuple(told(route, kinds[route.to]) for route in configuration.routes)
-    warnings = (*configuration.warnings, *standing_warnings(configuration))
+    warnings = (*configuration.warnings, *standing_warnings(configuration), *going_live.warnings(configuration))
     return msgspec.structs.replace(configuration, routes=routes, warnings=warnings)
 
 

@@ -13,7 +13,6 @@ MISSING: Final[tuple[tuple[str, str], ...]] = (
     ("liste blanche", "les domaines destinataires ne sont pas encore vérifiés dans la liste blanche MSSanté signée"),
     ("certificats MSSanté", "l'authentification par certificat IGC-Santé auprès de l'opérateur n'est pas encore vérifiée"),
     ("PDF des émetteurs", "la retenue des PDF à contenu actif n’est pas encore éprouvée sur une collection hostile"),
-    ("modes de mise en service", "les modes « load » et « shadow » ne sont pas encore en place"),
     ("retenues", "l'échéance et l'escalade des envois retenus ne sont pas encore en place"),
     ("sauvegarde", "la sauvegarde, la restauration et la vérification du journal ne sont pas encore en place"),
     ("clés", "l'export, la vérification et le renouvellement des clés ne sont pas encore en place"),

@@ -37,6 +37,7 @@ from liaison.service.certificates import CertificateWatch
 from liaison.service.configuration import Configuration, DestinationConfiguration
 from liaison.service.control import ControlSocket
 from liaison.service.directory_file import load_directory
+from liaison.service.going_live import going_live
 from liaison.service.kinds import DESTINATION_KINDS, build_destination, build_source
 from liaison.service.speakers import domains, establishments, profiles
 
@@ -205,6 +206,7 @@ def build_policy(configuration: Configuration) -> Policy:
         matching=frozenset(code for source in carried for code in source.match_by_ins),
         several=len({code for source in carried for code in establishments(source)}) > 1,
         destinations=tuple(dict.fromkeys(route.to for route in configuration.routes)),
+        going_live=going_live(configuration),
     )
 
 

@@ -200,7 +200,7 @@ def faults_of_lanes(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
         for patient, destination, seq, work in connection.execute("SELECT patient, destination, lane_seq, work FROM delivery"):
             if seq is None:
-                faults += [] if work == Work.HELD else [f"{work} without a place"]
+                faults += [] if work in (Work.HELD, Work.SHADOWED) else [f"{work} without a place"]
             elif seq in (lane := numbers.setdefault((patient, destination), {})):
                 faults.append(f"{seq} twice")
             else:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from liaison.care.person import Ins, Professional
 from liaison.private import Private
-from liaison.rules.decision import Outcome, Owner
+from liaison.rules.decision import Objection, Outcome, Owner
 from liaison.rules.gates.identity import DOUBTFUL
 from liaison.rules.routing import Route, decide_event, last_look_event, routes_for_document, routes_for_event
 
@@ -94,6 +94,37 @@ def test_other_statuses_hold_nothing(statuses: tuple[str, ...]) -> None:
 def test_a_test_message_never_leaves_in_production_and_does_in_test(processing: str) -> None:
     assert decide(processing=processing, territory="production") == [("platform", Outcome.DROP, "routing.test-message")]
     assert decide(processing=processing) == [("platform", Outcome.DELIVER, "routing.route")]
+
+
+@pytest.mark.parametrize("processing", ["X", "", "Q"])
+def test_what_msh_11_does_not_know_waits_for_the_hospital_in_production(processing: str) -> None:
+    assert decide(processing=processing, territory="production") == [("platform", Outcome.HOLD, "routing.processing-unknown")]
+    assert decide(processing=processing) == [("platform", Outcome.DELIVER, "routing.route")]
+
+
+LATE = Objection(outcome=Outcome.DROP, reason="Trop tard.", rule="golive.late")
+
+
+def test_what_is_late_rings_nobody_but_whom_it_is_told_to_on_purpose() -> None:
+    state_keeper = Route(events=("stay.*",), to="dossier", patients="all", late=True)
+    assert decide(routes=(PLATFORM, state_keeper), late=LATE) == [
+        ("platform", Outcome.DROP, "golive.late"),
+        ("dossier", Outcome.DELIVER, "routing.route"),
+    ]
+    assert decide(routes=(PLATFORM, state_keeper)) == [
+        ("platform", Outcome.DELIVER, "routing.route"),
+        ("dossier", Outcome.DELIVER, "routing.route"),
+    ]
+
+
+def test_of_two_routes_to_one_destination_the_one_that_takes_what_is_late_decides() -> None:
+    rings, keeps = (
+        Route(events=("*",), to="platform", patients="all"),
+        Route(events=("stay.*",), to="platform", patients="all", late=True),
+    )
+    for routes in ((rings, keeps), (keeps, rings)):
+        assert decide(routes=routes, late=LATE) == [("platform", Outcome.DELIVER, "routing.route")]
+    assert decide("identity.updated", routes=(rings, keeps), late=LATE) == [("platform", Outcome.DROP, "golive.late")]
 
 
 names = st.sampled_from(["stay", "identity", "document"])

@@ -80,6 +80,8 @@ class MessageRecord(Private, frozen=True, kw_only=True):
     #: JSON.
     findings: bytes
     decisions: bytes | None = None
+    #: Of its source when it was taken: ``load`` or ``shadow``; empty when live.
+    mode: str = ""
 
 
 class MessageHead(Private, frozen=True, kw_only=True):

@@ -107,6 +107,7 @@ class Sealer:
                 r.reply,
                 r.findings,
                 decisions,
+                r.mode or None,
             ),
         )
 

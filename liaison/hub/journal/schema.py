@@ -49,6 +49,7 @@ message = Table(
     _clear("reply", LargeBinary),
     _clear("findings", LargeBinary),
     _sealed("decisions", null=True),
+    _clear("mode", String, null=True),
 )
 
 #: Bytes of large messages, kept out of the table that is listed and counted.
