@@ -288,15 +288,7 @@ def _overlaid(before: Traits | None, after: Traits | None) -> Traits | None:
 
 def _strict(traits: Traits | None) -> tuple[str, ...]:
     """The strict traits, by which an INS was qualified: with others it is no longer that person's."""
-    if traits is None:
-        return ()
-    return (
-        traits.birth_name.casefold(),
-        traits.first_given_name.casefold(),
-        traits.birth_date,
-        traits.sex,
-        traits.birthplace_cog,
-    )
+    return () if traits is None else traits.strict
 
 
 def _union(first: tuple[T, ...], second: Iterable[T]) -> tuple[T, ...]:

@@ -32,6 +32,11 @@ class Traits(Private, frozen=True, kw_only=True, omit_defaults=True):
             and self.birthplace_cog
         )
 
+    @property
+    def strict(self) -> tuple[str, ...]:
+        """The five strict traits, as they are compared: one person has them alike everywhere."""
+        return (self.birth_name.casefold(), self.first_given_name.casefold(), self.birth_date, self.sex, self.birthplace_cog)
+
 
 class Ins(Private, frozen=True, kw_only=True):
     """A qualified national health identifier: it exists only where the sender said VALI and gave the strict traits."""

@@ -69,6 +69,8 @@ class Attributes(Private, frozen=True, kw_only=True, omit_defaults=True):
     historic: bool = False
     lane: str = ""
     laneseq: int | None = None
+    #: Told because the patient was enrolled since: older than what else is told now.
+    catchup: bool = False
 
 
 class Envelope(Attributes, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,8 +91,11 @@ _DATA_DECODERS = {name: msgspec.json.Decoder(row.data) for name, row in TYPES.it
 _PLACE = re.compile(r"at `(\$[^`]*)`")
 
 
-def to_cloudevent_json(event: Event, *, lane_seq: int | None, lane: str = "") -> bytes:
-    """The event as one JSON object; ``lane`` and ``lane_seq`` are those of the delivery that carries it."""
+def to_cloudevent_json(event: Event, *, lane_seq: int | None, lane: str = "", catch_up: bool = False) -> bytes:
+    """The event as one JSON object; ``lane`` and ``lane_seq`` are those of the delivery that carries it.
+
+    ``catch_up`` marks what is told to somebody who did not follow the patient when it happened.
+    """
     return _ENCODER.encode(
         Envelope(
             specversion="1.0",
@@ -106,6 +111,7 @@ def to_cloudevent_json(event: Event, *, lane_seq: int | None, lane: str = "") ->
             historic=event.historic,
             lane=lane,
             laneseq=lane_seq,
+            catchup=catch_up,
             data=event.data,
         )
     )

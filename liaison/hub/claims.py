@@ -55,10 +55,10 @@ ClaimAnswer: TypeAlias = Claimed | NotNow
 
 
 class LastLook(Protocol):
-    """The gates once more, with what is known now. Pure."""
+    """The gates once more, with what is known now (``now`` in microseconds). Pure."""
 
     def __call__(
-        self, delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None
+        self, delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None, *, now: int
     ) -> Objection | None: ...
 
 
@@ -135,7 +135,7 @@ class Claim(Private, frozen=True, kw_only=True):
             delivery = replace(delivery, work=move(Work.SENDING, Work.UNCERTAIN))
         patient = view.patient(self.patient)
         document = None if delivery.document is None else view.document(delivery.document)
-        objection = self.last_look(delivery, patient, document)
+        objection = self.last_look(delivery, patient, document, now=moment.now_us)
         if objection is not None and objection.outcome is not Outcome.DELIVER:
             return self._stopped(lane, delivery, objection, moment)
         due = moment.now_us + self.lease

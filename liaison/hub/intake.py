@@ -15,6 +15,7 @@ from liaison.care.identifiers import Identifier
 from liaison.events.envelope import Event
 from liaison.finding import Finding, Severity
 from liaison.hub.contracts import Answer, Reading, Verdict
+from liaison.hub.following import follow_keys
 from liaison.hub.journal.records import Key, MessageRecord, PatientRecord, Record, SeenDropped, SeenRecord, number_id, text_id
 from liaison.hub.journal.view import Moment, View
 from liaison.hub.outbox import Decided
@@ -83,6 +84,8 @@ class Intake(Private, frozen=True, kw_only=True):
                     keys += patient_keys(view, self.index, fact.identifiers)
                     if fact.absorbed:
                         keys += patient_keys(view, self.index, fact.absorbed)
+                    if self.policy.follows:
+                        yield from follow_keys(view, self.index, fact)
                 case MovementFact():
                     keys += self._stay_keys(view, fact.visit)
                 case DocumentFact():

@@ -21,7 +21,7 @@ class PolicyLastLook:
         self._policy = policy
 
     def __call__(
-        self, delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None
+        self, delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None, *, now: int
     ) -> Objection | None:
         """What now speaks against the delivery; None when it may leave."""
         if patient is None:
@@ -36,7 +36,16 @@ class PolicyLastLook:
         if closed is not None:
             return closed
         if delivery.document is None:
-            return last_look_event(patient=patient.state)
+            return last_look_event(
+                delivery.kind,
+                destination=delivery.destination,
+                routes=self._policy.routes,
+                source=delivery.source,
+                patient=patient.state,
+                follows=patient.follows,
+                lists=self._policy.lists,
+                now=now,
+            )
         if document is None:
             return _NO_DOCUMENT
         state = document.state

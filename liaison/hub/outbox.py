@@ -41,6 +41,10 @@ class Outbox:
         """Deliveries, holds, and the lanes as they are after them."""
         return (*self._records, *self._lanes.values())
 
+    def about(self, message: int, source: str) -> None:
+        """What is put from now on is about an event of another message, of another source."""
+        self._message, self._source = message, source
+
     def put(
         self,
         decision: Decision,

@@ -13,6 +13,7 @@ from liaison.hub.journal.queries import JournalReader, event_id
 from liaison.hub.journal.records import number_id, text_id
 from liaison.mappings.event_to_nde import declaration
 from liaison.rules.decision import Owner
+from liaison.rules.gates.followed import CATCH_UP
 
 
 class EventShelf:
@@ -53,7 +54,7 @@ class EventParcels:
         return Parcel(
             id=event.id,
             kind=delivery.kind,
-            body=to_cloudevent_json(event, lane_seq=delivery.lane_seq, lane=lane),
+            body=to_cloudevent_json(event, lane_seq=delivery.lane_seq, lane=lane, catch_up=delivery.rule == CATCH_UP),
             content_type=CONTENT_TYPE,
             lane=lane,
             lane_seq=delivery.lane_seq or 0,

@@ -8,9 +8,10 @@ from typing import Literal
 import msgspec
 
 from liaison.mappings.interpretation import SourceProfile
+from liaison.rules.gates.followed import FollowList
 from liaison.rules.golive import GoingLive
 from liaison.rules.letters import LetterRules
-from liaison.rules.routing import Route
+from liaison.rules.routing import NO_LISTS, Route, followed_destinations
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,19 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     several: bool = False
     #: How far each source is on its way to being live, and which destinations are under test.
     going_live: GoingLive = GoingLive()
+    #: Lists of followed patients.
+    lists: Mapping[str, FollowList] = NO_LISTS
+
+    @property
+    def follows(self) -> bool:
+        """Whether a route asks who is followed: else nothing is asked of the journal about it."""
+        return bool(followed_destinations(self.routes))
+
+    @property
+    def establishments(self) -> tuple[str, ...]:
+        """FINESS of every establishment that speaks."""
+        spoken = (code for profile in self.profiles.values() for code in (profile.finess, *profile.establishments.values()))
+        return tuple(dict.fromkeys((*spoken, *self.domains.values())))
 
     @property
     def routes(self) -> tuple[Route, ...]:

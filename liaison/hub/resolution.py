@@ -33,6 +33,14 @@ class BlindIndex:
         """Of an identifier of a patient or a stay."""
         return self.named(identifier.kind, identifier.authority, identifier.value)
 
+    def national(self, matricule: str) -> bytes:
+        """Of an INS in whatever establishment: what a list of followed patients names. The matricule alone, NIR or NIA."""
+        return self._blind("follow-ins", "", "", matricule)
+
+    def enrolment(self, identifier: Identifier) -> bytes:
+        """Of an identifier as a list of followed patients names it."""
+        return self.national(identifier.value) if identifier.kind is IdentifierKind.INS else self.of(identifier)
+
     def named(self, kind: str, authority: str, value: str) -> bytes:
         """Of anything that has a kind, an authority and a value."""
         key = (kind, authority, value)
@@ -107,14 +115,4 @@ def find_patient(
 def _same_strict(known: Traits | None, said: Traits | None) -> bool:
     if known is None or said is None:
         return False
-    return known.are_strict and _strict(known) == _strict(said)
-
-
-def _strict(traits: Traits) -> tuple[str, ...]:
-    return (
-        traits.birth_name.casefold(),
-        traits.first_given_name.casefold(),
-        traits.birth_date,
-        traits.sex,
-        traits.birthplace_cog,
-    )
+    return known.are_strict and known.strict == said.strict

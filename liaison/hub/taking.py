@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -12,14 +12,17 @@ from liaison.care.facts import DocumentAction, DocumentFact, Fact, IdentityActio
 from liaison.care.identifiers import Identifier, IdentifierKind
 from liaison.care.movement import TooManyMovementsError
 from liaison.care.notes import findings_of_notes
-from liaison.care.patient import fold_identity, fold_merge, patient_changes
+from liaison.care.patient import Patient, fold_identity, fold_merge, patient_changes
 from liaison.care.stay import fold_movement
 from liaison.events.envelope import Event, to_cloudevent_json
 from liaison.finding import Finding
+from liaison.hub.following import Following, holder_of
 from liaison.hub.journal.queries import event_id
 from liaison.hub.journal.records import (
+    EVENTS_KEPT,
     DocumentRecord,
     EventRecord,
+    EventRefs,
     IdentifierRecord,
     Key,
     PatientRecord,
@@ -47,7 +50,7 @@ from liaison.private import Private
 from liaison.rules.decision import Decision, Objection, Outcome
 from liaison.rules.golive import kept_in, lateness
 from liaison.rules.letters import decide_letter
-from liaison.rules.routing import decide_event
+from liaison.rules.routing import decide_event, leaves_production
 
 
 class Contradiction(Exception):
@@ -121,12 +124,13 @@ class Taking:
         before, elsewhere = find_patient(self._view, self._index_of, (*fact.identifiers, *old), fact.traits)
         if elsewhere:
             self.findings.append(INS_ELSEWHERE)
+            self._contest(fact.identifiers)
         number = before.id if before is not None else self._moment.next_id()
         if before is None:
             self._new.add(number)
         state = fold_identity(before.state if before is not None else None, fact, patient_id=text_id(number))
         self._index(state.identifiers if before is None else fact.identifiers, number)
-        self._tell_patient(before, PatientRecord(id=number, state=state))
+        self._tell_patient(before, self._followed(fact, before, _with_state(before, number, state)))
 
     def _merge(self, fact: IdentityFact) -> None:
         survivor, _ = find_patient(self._view, self._index_of, fact.identifiers, fact.traits)
@@ -142,16 +146,46 @@ class Taking:
         )
         self._index(state.identifiers, number, merged=True)
         if absorbed is not None and gone is not None and gone != absorbed.state:
-            self.records.append(PatientRecord(id=absorbed.id, state=gone))
-        self._tell_patient(survivor, PatientRecord(id=number, state=state))
+            self.records.append(replace(absorbed, state=gone))
+        after = _with_state(survivor, number, state)
+        if absorbed is not None and absorbed.id != number:
+            after = self._following(lambda following: following.carried(after, absorbed), after)
+        self._tell_patient(survivor, self._followed(fact, survivor, after))
+
+    def _contest(self, identifiers: Iterable[Identifier]) -> None:
+        """Note with its holder that somebody else claims an INS: nobody may be followed by it alone."""
+        for identifier in identifiers:
+            holder = holder_of(self._view, self._index_of, identifier) if identifier.kind is IdentifierKind.INS else None
+            if holder is not None and holder.contested != identifier.value:
+                contested = replace(holder, contested=identifier.value)
+                self.records.append(contested)
+                self._view = self._view.over((contested,))
+
+    def _followed(self, fact: IdentityFact, before: PatientRecord | None, after: PatientRecord) -> PatientRecord:
+        """The patient with the enrolments that mean them, as their identity is now; nothing to do for most messages."""
+        if after.follows:
+            after = self._following(lambda following: following.reviewed(after), after)
+        if before is None or before.state.identifiers != after.state.identifiers:
+            found = after
+            after = self._following(lambda following: following.found(fact.identifiers, before, found, self._index_of), after)
+        return after
+
+    def _following(self, step: Callable[[Following], PatientRecord], patient: PatientRecord) -> PatientRecord:
+        if not self._policy.follows:
+            return patient
+        following = Following(self._view, self._policy.lists, self._moment.now_us)
+        patient = step(following)
+        self.records += following.records
+        return patient
 
     def _tell_patient(self, before: PatientRecord | None, after: PatientRecord) -> None:
         self.patient = after
         changes = patient_changes(before.state if before is not None else None, after.state)
         if changes:
+            first = len(self.events)
             told = [(change, self._tell(change, told_event_id(after.state, change))) for change in changes]
-            self.patient = after = PatientRecord(id=after.id, state=remember(after.state, told))
-        if before is None or before.state != after.state:
+            self.patient = after = replace(after, state=remember(after.state, told), events=self._kept(after.events, first))
+        if before != after:
             self.records.append(after)
 
     def _index(self, identifiers: Iterable[Identifier], number: int, *, merged: bool = False) -> None:
@@ -197,9 +231,12 @@ class Taking:
             raise Contradiction(TOO_MANY_MOVEMENTS) from error
         self.findings.extend(findings_of_notes(() if state is None else state.notes, after.notes))
         stay = StayRecord(id=number, patient=patient.id, state=after)
+        if before is not None:
+            stay = replace(stay, events=before.events)
         if changes:
+            first = len(self.events)
             told = [(change, self._tell(change, told_event_id(after, change), stay=stay)) for change in changes]
-            stay = replace(stay, state=remember(after, told))
+            stay = replace(stay, state=remember(after, told), events=self._kept(stay.events, first))
         if before is None or before.state != stay.state:
             self.records.append(stay)
         if entry is None:
@@ -222,6 +259,7 @@ class Taking:
         by_name = {record.state.id: record for record in chain.values()}
         self.records.extend(replace(by_name[old.id], state=new) for old, new in fold.others)
         number = before.id if before is not None else self._moment.next_id()
+        first = len(self.events)
         changes = document_changes(state, fold.document)
         told = [(change, self._tell(change, told_event_id(fold.document, change), document=fold.document)) for change in changes]
         record = DocumentRecord(
@@ -230,6 +268,7 @@ class Taking:
             message=self._holder(before, fold.document),
             state=remember(fold.document, told),
             mailed=before.mailed if before is not None else (),
+            events=self._kept(before.events if before is not None else (), first),
         )
         earlier = {blind: token for one in (*chain.values(), *((before,) if before else ())) for blind, token in one.mailed}
         self.records.append(self._letters(fact, record, told[-1][1] if told else "", earlier))
@@ -355,10 +394,24 @@ class Taking:
             processing=self._origin.processing,
             territory=self._policy.territory,
             late=self._late,
+            follows=patient.follows,
+            lists=self._policy.lists,
+            now=self._moment.now_us,
         ):
             kept = self._kept_in(decision, patient, is_letter=False)
             self.outbox.put(kept, patient=patient, new=patient.id in self._new, kind=change.type, event=number, ordinal=ordinal)
         return number
+
+    def _kept(self, before: EventRefs, first: int) -> EventRefs:
+        """The events about a state with those of this message from rank ``first`` on; what a test message told is never told again."""
+        if len(self.events) == first or leaves_production(self._origin.processing, self._policy.territory) is not None:
+            return before
+        new = ((self._origin.message, ordinal) for ordinal in range(first, len(self.events)))
+        return (*before, *new)[-EVENTS_KEPT:]
+
+
+def _with_state(before: PatientRecord | None, number: int, state: Patient) -> PatientRecord:
+    return PatientRecord(id=number, state=state) if before is None else replace(before, state=state)
 
 
 def document_blinds(index: BlindIndex, fact: DocumentFact) -> list[bytes]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from liaison.rules.decision import Decision, Objection, Outcome, Owner
+from liaison.rules.gates.followed import NOT_FOLLOWED, Followed, FollowList, not_followed
 from liaison.rules.gates.identity import PatientView, doubtful_identity
 
 _CACHE = 4096
+NO_LISTS: Mapping[str, FollowList] = {}
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +66,12 @@ def leaves_production(processing: str, territory: str) -> Objection | None:
     return _PROCESSING_UNKNOWN
 
 
+@functools.lru_cache(maxsize=64)
+def followed_destinations(routes: tuple[Route, ...]) -> tuple[str, ...]:
+    """The destinations that are told of followed patients only; empty when no route asks who is followed."""
+    return tuple(dict.fromkeys(route.to for route in routes if route.events and route.patients == "followed"))
+
+
 def decide_event(
     event_type: str,
     *,
@@ -72,18 +81,66 @@ def decide_event(
     processing: str,
     territory: str,
     late: Objection | None = None,
+    follows: tuple[Followed, ...] = (),
+    lists: Mapping[str, FollowList] = NO_LISTS,
+    now: int = 0,
 ) -> tuple[Decision, ...]:
     """One decision for each destination that a route leads this event to.
 
     ``event_type`` is the change's own (``stay.admitted``), ``processing`` MSH-11, ``territory`` ``test`` or ``production``; ``late``
-    is what speaks against an event that is no news any more, where a route does not ask for those too.
+    is what speaks against an event that is no news any more, where a route does not ask for those too; ``follows`` are the
+    patient's enrolments under the ``lists`` that are declared, ``now`` in microseconds.
     """
-    return _decide(routes, event_type, source, leaves_production(processing, territory), late, doubtful_identity(patient.statuses))
+    test_message, doubt = leaves_production(processing, territory), doubtful_identity(patient.statuses)
+    return _decide(routes, event_type, source, test_message, late, doubt, _opened(routes, follows, lists, now))
 
 
-def last_look_event(*, patient: PatientView) -> Objection | None:
-    """The identity gate again, when an event's delivery is about to leave. A merged patient's events still go: they come first."""
+def last_look_event(
+    event_type: str,
+    *,
+    destination: str,
+    routes: tuple[Route, ...],
+    source: str,
+    patient: PatientView,
+    follows: tuple[Followed, ...] = (),
+    lists: Mapping[str, FollowList] = NO_LISTS,
+    now: int = 0,
+) -> Objection | None:
+    """The gates again, when an event's delivery is about to leave: is its patient still followed, and their identity sure?
+
+    A merged patient's events still go: they come first. A route that is gone since takes nothing back.
+    """
+    leading = _widest(routes, event_type, source, None).get(destination)
+    if leading is not None and leading.patients == "followed":
+        objection = not_followed(follows, lists, destination=destination, now=now)
+        if objection is not None:
+            return objection
     return doubtful_identity(patient.statuses)
+
+
+def _opened(
+    routes: tuple[Route, ...], follows: tuple[Followed, ...], lists: Mapping[str, FollowList], now: int
+) -> tuple[tuple[str, Objection | None], ...]:
+    """What the gate of followed patients says of each destination that asks; empty for the many who are not enrolled at all."""
+    if not follows:
+        return ()
+    return tuple((to, not_followed(follows, lists, destination=to, now=now)) for to in followed_destinations(routes))
+
+
+@functools.lru_cache(maxsize=_CACHE)
+def _widest(routes: tuple[Route, ...], event_type: str, source: str, late: Objection | None) -> Mapping[str, Route]:
+    """For each destination the route that leads there."""
+    best: dict[str, Route] = {}
+    for route in routes_for_event(routes, event_type, source):
+        # Two routes to one destination make one decision: the one that takes what is late, then the one for more patients' events.
+        kept = best.get(route.to)
+        if kept is None or _reach(kept, late) < _reach(route, late):
+            best[route.to] = route
+    return best
+
+
+def _reach(route: Route, late: Objection | None) -> tuple[bool, bool]:
+    return late is None or route.late, route.patients == "all"
 
 
 @functools.lru_cache(maxsize=_CACHE)
@@ -94,32 +151,31 @@ def _decide(
     test_message: Objection | None,
     late: Objection | None,
     doubt: Objection | None,
+    opened: tuple[tuple[str, Objection | None], ...],
 ) -> tuple[Decision, ...]:
-    best: dict[str, Route] = {}
-    for route in routes_for_event(routes, event_type, source):
-        # Two routes to one destination make one decision: the one that takes what is late, then the one for more patients' events.
-        kept = best.get(route.to)
-        if kept is None or _reach(kept, late) < _reach(route, late):
-            best[route.to] = route
-    return tuple(_decision(route, event_type, test_message, late, doubt) for route in best.values())
-
-
-def _reach(route: Route, late: Objection | None) -> tuple[bool, bool]:
-    return late is None or route.late, route.patients == "all"
+    says = dict(opened)
+    return tuple(
+        _decision(route, event_type, test_message, says.get(to, NOT_FOLLOWED), late, doubt)
+        for to, route in _widest(routes, event_type, source, late).items()
+    )
 
 
 def _decision(
-    route: Route, event_type: str, test_message: Objection | None, late: Objection | None, doubt: Objection | None
+    route: Route,
+    event_type: str,
+    test_message: Objection | None,
+    unfollowed: Objection | None,
+    late: Objection | None,
+    doubt: Objection | None,
 ) -> Decision:
-    objection = (
-        test_message or (_NOBODY_FOLLOWED if route.patients == "followed" else None) or (None if route.late else late) or doubt
-    )
+    objection = test_message or (unfollowed if route.patients == "followed" else None) or (None if route.late else late) or doubt
     if objection is not None:
         return decided(objection, destination=route.to)
+    whom = "ce patient est suivi" if route.patients == "followed" else "pour tous les patients"
     return Decision(
         destination=route.to,
         outcome=Outcome.DELIVER,
-        reason=f"La route vers « {route.to} » prend les événements {event_type}, pour tous les patients.",
+        reason=f"La route vers « {route.to} » prend les événements {event_type}, {whom}.",
         rule="routing.route",
     )
 
@@ -155,9 +211,4 @@ _PROCESSING_UNKNOWN = Objection(
     reason="MSH-11 n'est ni P, ni T, ni D : rien ne dit si le message est un essai, l'établissement corrige son émission.",
     rule="routing.processing-unknown",
     owner=Owner.HOSPITAL,
-)
-_NOBODY_FOLLOWED = Objection(
-    outcome=Outcome.DROP,
-    reason="La route ne sert que les patients suivis, et personne n'est suivi : aucune liste de suivi n'est en place.",
-    rule="routing.nobody-followed",
 )

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from liaison.rules.gates.followed import FollowList
 from liaison.rules.golive import Mode
 from liaison.rules.letters import LetterRules
 from liaison.rules.recipient import DirectoryLookup
 from liaison.rules.routing import Route
+from liaison.service.durations import duration
 from liaison.service.secrets import secret_path
+
+#: The list of a configuration that declares none.
+DEFAULT_LIST = "suivi"
 
 
 class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +105,26 @@ class LettersSettings(msgspec.Struct, frozen=True, kw_only=True):
     domains: tuple[str, ...] | None = None
 
 
+class FollowSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The ``[follow]`` table: followed patients."""
+
+    #: How far back recent stays are told when somebody is enrolled: ``30d``, ``12h``, ``0d`` for not at all.
+    catch_up: str = "30d"
+    #: A whole list (``--replace``) that takes away more than this share of who is in it is refused, in percent.
+    shrink: int = 10
+    #: Authority of the IPPs that a list gives with a FINESS alone: FINESS → ``oid:…``; without one, ``finess:`` and the FINESS.
+    authorities: dict[str, str] = {}
+
+
+class FollowListSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One ``[follow.lists.NAME]`` table: a list of followed patients (a programme). Without any, one list, ``suivi``."""
+
+    #: Destinations that it opens; empty for every destination of routes with ``patients = "followed"``.
+    opens: tuple[str, ...] = ()
+    #: As in ``[follow]``, for this list.
+    catch_up: str = ""
+
+
 class SourceConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     """One source: its key, what all sources say, and what its kind says."""
 
@@ -127,6 +153,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     destinations: Mapping[str, DestinationConfiguration]
     routes: tuple[Route, ...]
     letters: LettersSettings
+    follow: FollowSettings = FollowSettings()
+    follow_lists: Mapping[str, FollowListSettings] = {}
     #: What an operator must keep seeing, in French.
     warnings: tuple[str, ...] = ()
 
@@ -145,6 +173,15 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
         """The national extraction, when one is configured."""
         return self.folder / self.letters.directory if self.letters.directory else None
 
+    @property
+    def lists(self) -> Mapping[str, FollowList]:
+        """The lists of followed patients, as the gate knows them."""
+        declared = self.follow_lists or {DEFAULT_LIST: FollowListSettings()}
+        return {
+            name: FollowList(opens=each.opens, catch_up=depth(each.catch_up or self.follow.catch_up))
+            for name, each in declared.items()
+        }
+
     def letter_rules(self, directory: DirectoryLookup | None) -> LetterRules:
         """What the configuration fixes for every letter, with the directory that was loaded, if any."""
         return LetterRules(
@@ -159,6 +196,11 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     def known_domains(self) -> frozenset[str] | None:
         """Domains that may be written to, in lower case; None when they are not checked."""
         return None if self.letters.domains is None else frozenset(domain.lower() for domain in self.letters.domains)
+
+
+def depth(written: str) -> timedelta:
+    """How far back to catch up: a duration, or ``0d`` for not at all. Raises ValueError when it is neither."""
+    return timedelta() if written.strip() in ("0", "0d") else duration(written)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from liaison.cda.value_sets import FACILITIES, document_type
 from liaison.hl7.charset import codec_of
 from liaison.mssante.address import InvalidAddress, parse_address
 from liaison.rules.recipient import RecipientKind
-from liaison.rules.routing import Route
+from liaison.rules.routing import Route, followed_destinations
 from liaison.service import going_live
 from liaison.service.configuration import (
     Configuration,
@@ -19,6 +19,7 @@ from liaison.service.configuration import (
     Fault,
     SourceConfiguration,
     SourceSettings,
+    depth,
     table_name,
 )
 from liaison.service.kinds import DESTINATION_KINDS, told
@@ -40,6 +41,7 @@ def check_consistency(configuration: Configuration, line: Callable[[KeyPath], in
             complaints += _exposed(("sources", name), source)
     for name, destination in configuration.destinations.items():
         complaints += _destination(("destinations", name), destination.common)
+    complaints += _follow(configuration)
     for number, route in enumerate(configuration.routes):
         complaints += _route(("routes", str(number)), route, configuration)
     complaints += going_live.complaints(configuration)
@@ -135,6 +137,35 @@ def _destination(path: KeyPath, destination: DestinationSettings) -> Iterator[_C
                 parse_address(text)
         except InvalidAddress as fault:
             yield (*path, key), f"ce n'est pas une adresse. {fault.reason}", "Écrire par exemple liaison@na.mssante.fr."
+
+
+def _follow(configuration: Configuration) -> Iterator[_Complaint]:
+    follow = configuration.follow
+    if not 0 <= follow.shrink <= 100:
+        yield ("follow", "shrink"), "ce n'est pas un pourcentage.", "Écrire un nombre de 0 à 100."
+    if not all(finess(code) == code and name.startswith(("finess:", "oid:")) for code, name in follow.authorities.items()):
+        yield ("follow", "authorities"), "une autorité n'a pas sa forme canonique.", 'Écrire { "400011177" = "oid:1.2.250…" }.'
+    if not _is_duration(follow.catch_up):
+        yield ("follow", "catch_up"), "ce n'est pas une durée.", 'Écrire par exemple catch_up = "30d", ou "0d" pour rien.'
+    for name, each in configuration.follow_lists.items():
+        path = ("follow", "lists", name)
+        if each.catch_up and not _is_duration(each.catch_up):
+            yield (*path, "catch_up"), "ce n'est pas une durée.", 'Écrire par exemple catch_up = "30d", ou "0d" pour rien.'
+        for destination in each.opens:
+            if destination not in followed_destinations(configuration.routes):
+                yield (
+                    (*path, "opens"),
+                    "aucune route ne sert de patients suivis à une destination de cette liste.",
+                    'Retirer la destination, ou ajouter une route vers elle avec patients = "followed".',
+                )
+
+
+def _is_duration(text: str) -> bool:
+    try:
+        depth(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _route(path: KeyPath, route: Route, configuration: Configuration) -> Iterator[_Complaint]:

@@ -33,7 +33,7 @@ ROOMS: Mapping[str, str] = {
     "pdf": "PDFs that senders embed.",
     "mssante": "The directory file.",
     "flags": "Gate: the document's MetaDMPMSS flags.",
-    "gates": "Gate: identity.",
+    "gates": "Gates: identity, and followed patients.",
     "recipient": "Gate: the right recipient.",
     "routing": "Routes.",
     "letters": "Letters, at intake and at the last look.",

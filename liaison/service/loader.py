@@ -21,6 +21,8 @@ from liaison.service.configuration import (
     DestinationConfiguration,
     DestinationSettings,
     Fault,
+    FollowListSettings,
+    FollowSettings,
     HubSettings,
     LettersSettings,
     SourceConfiguration,
@@ -36,7 +38,7 @@ from liaison.service.toml_lines import KeyPath, key_lines, line_of
 #: The file that is looked for where none is named.
 FILE_NAME = "liaison.toml"
 _MAX_FILE = 1_000_000
-_TABLES = ("hub", "sources", "destinations", "routes", "letters")
+_TABLES = ("hub", "sources", "destinations", "routes", "letters", "follow")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -121,7 +123,8 @@ class _Reader:
             self._destination(name, table) for name, table in self._table(tables.get("destinations", {}), ("destinations",)).items()
         ]
         routes = self._routes(tables.get("routes", []))
-        if self.faults or hub is None or letters is None:
+        follow, follow_lists = self._follow(tables.get("follow", {}))
+        if self.faults or hub is None or letters is None or follow is None:
             return None
         known_sources = {source.name: source for source in sources if source}
         known_destinations = {destination.name: destination for destination in destinations if destination}
@@ -133,8 +136,26 @@ class _Reader:
             destinations=known_destinations,
             routes=routes,
             letters=letters,
+            follow=follow,
+            follow_lists=follow_lists,
             warnings=(*_warnings(known_sources.values()), *_warnings(known_destinations.values())),
         )
+
+    def _follow(self, raw: object) -> tuple[FollowSettings | None, dict[str, FollowListSettings]]:
+        table = self._table(raw, ("follow",))
+        lists: dict[str, FollowListSettings] = {}
+        for name, one in self._table(table.get("lists", {}), ("follow", "lists")).items():
+            self._check_name(("follow", "lists", name), name)
+            found = self._convert(FollowListSettings, ("follow", "lists", name), self._table(one, ("follow", "lists", name)))
+            if found is not None:
+                lists[name] = found
+        return self._convert(FollowSettings, ("follow",), {key: value for key, value in table.items() if key != "lists"}), lists
+
+    def _check_name(self, path: KeyPath, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            self._refuse(
+                path, "le nom n'est pas permis.", "Lettres minuscules sans accent, chiffres et tirets, 64 caractères au plus."
+            )
 
     def _source(self, name: str, table: object) -> SourceConfiguration | None:
         found = self._two(name, table, "sources", SourceSettings, SOURCE_KINDS)
@@ -149,10 +170,7 @@ class _Reader:
     ) -> tuple[S, msgspec.Struct] | None:
         """A source's or destination's table as what all of them say and what its kind says."""
         path = (family, name)
-        if not _NAME.fullmatch(name):
-            self._refuse(
-                path, "le nom n'est pas permis.", "Lettres minuscules sans accent, chiffres et tirets, 64 caractères au plus."
-            )
+        self._check_name(path, name)
         table = self._table(raw, path)
         kind = kinds.get(str(table.get("kind", "")))
         if kind is None:

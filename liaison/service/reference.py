@@ -18,7 +18,14 @@ from typing import Any, Literal, Union
 import msgspec
 
 from liaison.rules.routing import Route
-from liaison.service.configuration import DestinationSettings, HubSettings, LettersSettings, SourceSettings
+from liaison.service.configuration import (
+    DestinationSettings,
+    FollowListSettings,
+    FollowSettings,
+    HubSettings,
+    LettersSettings,
+    SourceSettings,
+)
 from liaison.service.kinds import DESTINATION_KINDS, SOURCE_KINDS
 from liaison.service.production import MISSING
 
@@ -51,6 +58,8 @@ def _lines() -> Iterator[str]:
         yield f"Takes: {' and '.join(sorted(destination.takes)) or 'no route yet'}.\n"
     yield from _section("## `[[routes]]`", Route)
     yield from _section("## `[letters]`", LettersSettings)
+    yield from _section("## `[follow]`", FollowSettings)
+    yield from _section("## `[follow.lists.NAME]`", FollowListSettings)
     yield "## A production territory\n"
     yield 'This version refuses `territory = "production"`: it lacks\n'
     yield from (f"- {what}: {why}" for what, why in MISSING)

@@ -21,6 +21,7 @@ from liaison.hub.contracts import Destination, Parcel, Reading, Source
 from liaison.hub.dispatch import Dispatcher, Parcels, Station
 from liaison.hub.engine import Engine, Journal
 from liaison.hub.explain import Explanation, explain_taken
+from liaison.hub.follower import Follower
 from liaison.hub.intake import Taken
 from liaison.hub.last_look import PolicyLastLook
 from liaison.hub.letters import LetterParcels
@@ -102,12 +103,21 @@ class RunningHub:
             switches=self.switches,
         )
         self.engine.dispatch_with(self.dispatcher)
+        self.follower = Follower(
+            writer=self.journal.writer,
+            reader=self.journal.reader,
+            policy=self.policy,
+            blind=vault.blind,
+            clock=self._clock,
+            wake=self.dispatcher.wake,
+        )
         # What lives as long as the hub is of no interest to the collector, and a full collection must not stall the intake.
         sys.setswitchinterval(0.001)
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
         await self.dispatcher.start()
+        self.follower.start()
         for name, declared in configuration.sources.items():
             source = build_source(declared, self.budget)
             self.sources[name] = source
@@ -125,6 +135,7 @@ class RunningHub:
             task.cancel()
         if self._serving:
             await asyncio.wait(self._serving, timeout=_DRAIN)
+        await self.follower.stop()
         await self.dispatcher.stop(_DRAIN)
         await self._workers.close()
         await self._readers.stop()
@@ -207,6 +218,7 @@ def build_policy(configuration: Configuration) -> Policy:
         several=len({code for source in carried for code in establishments(source)}) > 1,
         destinations=tuple(dict.fromkeys(route.to for route in configuration.routes)),
         going_live=going_live(configuration),
+        lists=configuration.lists,
     )
 
 

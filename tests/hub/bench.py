@@ -60,7 +60,9 @@ def policy(*routes: Route) -> Policy:
     return Policy(letters=LetterRules(routes=routes), profiles={SOURCE: PROFILE}, destinations=destinations)
 
 
-def no_objection(delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None) -> Objection | None:
+def no_objection(
+    delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None, *, now: int
+) -> Objection | None:
     """A last look that lets everything through."""
     return None
 

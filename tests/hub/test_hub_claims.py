@@ -89,7 +89,9 @@ async def test_the_last_look_stops_what_should_no_longer_leave(bench: Bench, out
     lane = await three(bench)
     seen: list[tuple[object, object, object]] = []
 
-    def look(delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None) -> Objection | None:
+    def look(
+        delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None, *, now: int
+    ) -> Objection | None:
         seen.append((delivery.lane_seq, patient.id if patient else None, document))
         return Objection(outcome=outcome, reason="Non.", rule="test.no", owner=Owner.GCS) if delivery.lane_seq == 1 else None
 
@@ -126,7 +128,9 @@ async def test_a_lease_that_lapses_makes_the_attempt_uncertain_for_the_last_look
     bench.clock.move(LEASE)
     seen: list[str] = []
 
-    def look(delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None) -> Objection | None:
+    def look(
+        delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None, *, now: int
+    ) -> Objection | None:
         seen.append(str(delivery.work))
         return None
 
@@ -210,7 +214,11 @@ async def test_a_letter_that_will_never_be_sent_again_leaves_no_bytes(bench: Ben
     second = await bench.claimed(lane, "mail")
     assert await kept(bench, second)
     bench.clock.move(LEASE)
-    bench.last_look = lambda delivery, patient, document: Objection(outcome=Outcome.DROP, reason="Non.", rule="test.no")
+
+    def look(delivery: DeliveryRecord, patient: PatientRecord | None, document: DocumentRecord | None, *, now: int) -> Objection:
+        return Objection(outcome=Outcome.DROP, reason="Non.", rule="test.no")
+
+    bench.last_look = look
     await bench.claim(lane, "mail")
     assert bench.works("mail")[1] == (2, "cancelled") and bench.rows("SELECT delivery FROM parcel") == []
 

@@ -59,9 +59,10 @@ def test_what_could_hold_a_person_is_sealed() -> None:
         "event.body",
         "delivery.recipient",
         "parcel.body",
+        "follow.state",
         "audit.reason",
     }
-    assert {name for name, mark in marks().items() if mark == "blind"} == {"seen.digest", "identifier.blind"}
+    assert {name for name, mark in marks().items() if mark == "blind"} == {"seen.digest", "identifier.blind", "follow.blind"}
 
 
 def test_what_grows_with_traffic_has_the_day_first_in_its_key() -> None:

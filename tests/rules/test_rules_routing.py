@@ -40,6 +40,10 @@ def decide(event_type: str = "stay.admitted", **changes: object) -> list[tuple[s
     return [(decision.destination, decision.outcome, decision.rule) for decision in decisions]
 
 
+def look(person: Person) -> Objection | None:
+    return last_look_event("stay.admitted", destination="platform", routes=ROUTES, source="ch-mdm", patient=person)
+
+
 @pytest.mark.parametrize(
     ("event_type", "source", "taken"),
     [
@@ -66,7 +70,7 @@ def test_an_event_is_delivered_where_its_route_leads() -> None:
 
 
 def test_a_route_for_followed_patients_drops_while_nobody_is_followed() -> None:
-    assert decide(routes=(Route(events=("*",), to="platform"),)) == [("platform", Outcome.DROP, "routing.nobody-followed")]
+    assert decide(routes=(Route(events=("*",), to="platform"),)) == [("platform", Outcome.DROP, "gates.followed.not-followed")]
 
 
 def test_two_routes_to_one_destination_make_one_decision_the_wider() -> None:
@@ -80,14 +84,14 @@ def test_two_routes_to_one_destination_make_one_decision_the_wider() -> None:
 def test_events_of_a_doubtful_identity_are_held_for_the_hospital(code: str) -> None:
     person = Person(statuses=("VALI", code))
     assert decide(patient=person) == [("platform", Outcome.HOLD, "gates.identity.doubtful")]
-    objection = last_look_event(patient=person)
+    objection = look(person)
     assert objection is not None and objection.owner is Owner.HOSPITAL and code in objection.reason
 
 
 @pytest.mark.parametrize("statuses", [(), ("VALI",), ("PROV",), ("VALI", "HOMA"), ("VIDE",)])
 def test_other_statuses_hold_nothing(statuses: tuple[str, ...]) -> None:
     assert decide(patient=Person(statuses=statuses))[0][1] is Outcome.DELIVER
-    assert last_look_event(patient=Person(statuses=statuses)) is None
+    assert look(Person(statuses=statuses)) is None
 
 
 @pytest.mark.parametrize("processing", ["T", "D"])

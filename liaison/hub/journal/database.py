@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection, Engine, Table, create_engine, event, func, select
@@ -18,6 +18,8 @@ from sqlalchemy.pool import NullPool, StaticPool
 from liaison.hub.journal import schema
 from liaison.hub.journal.migrate import migrate
 from liaison.hub.journal.records import (
+    EventLine,
+    FollowRecord,
     IdentifierRecord,
     Key,
     LaneRecord,
@@ -62,6 +64,11 @@ _READER_PRAGMAS = ("query_only=ON", "cache_size=-8192", f"busy_timeout={_BUSY_MI
 #: How many leading columns of a replaced table are its key.
 _REPLACED_BY = {table: len(table.primary_key) for table in REPLACED}
 _QUEUED = "SELECT id FROM delivery WHERE patient = ? AND destination = ? AND lane_seq = ?"
+_ENROLLED = "SELECT DISTINCT blind FROM follow WHERE status <> 'left'"
+_EVENT_LINE = (
+    "SELECT event.type, message.source FROM event JOIN message ON message.day = event.day AND message.id = event.message "
+    "WHERE event.day = ? AND event.message = ? AND event.ordinal = ?"
+)
 _DROP_SEEN = "DELETE FROM seen WHERE name = ? AND digest = ?"
 _DROP_PARCEL = "DELETE FROM parcel WHERE day = ? AND delivery = ?"
 
@@ -231,6 +238,37 @@ class Database:
         table = schema.delivery.c
         for row in self._in(tuple(schema.delivery.columns), table.id, [key[1] for key in keys], day=table.day):
             view.load(("delivery", row[1]), self._opener.delivery(row))
+
+    def _load_enrolled(self, view: View, keys: list[Key]) -> None:
+        blinds = {row[0] for row in self._run(_ENROLLED, ())}
+        for key in keys:
+            view.load(key, blinds)
+
+    def _load_follow(self, view: View, keys: list[Key]) -> None:
+        found: dict[bytes, list[FollowRecord]] = {}
+        for row in self._in(tuple(schema.follow.columns), schema.follow.c.blind, [key[1] for key in keys]):
+            found.setdefault(row[0], []).append(self._opener.follow(row))
+        for blind, records in found.items():
+            view.load(("follow", blind), tuple(records))
+
+    def _load_stays(self, view: View, keys: list[Key]) -> None:
+        self._load_of(view, keys, schema.stay)
+
+    def _load_documents(self, view: View, keys: list[Key]) -> None:
+        self._load_of(view, keys, schema.document)
+
+    def _load_of(self, view: View, keys: list[Key], table: Table) -> None:
+        found: dict[Key, list[int]] = {key: [] for key in keys}
+        for patient, number in self._in((table.c.patient, table.c.id), table.c.patient, [key[1] for key in keys]):
+            found[keys[0][0], patient].append(number)
+        for key, numbers in found.items():
+            view.load_passing(key, tuple(numbers))
+
+    def _load_event(self, view: View, keys: list[Key]) -> None:
+        for key in keys:
+            message, *ordinal = cast("tuple[int, ...]", key[1:])
+            for kind, source in self._run(_EVENT_LINE, (day_of(message), message, *ordinal)):
+                view.load(key, EventLine(type=kind, source=source))
 
     def _load_queued(self, view: View, keys: list[Key]) -> None:
         for key in keys:

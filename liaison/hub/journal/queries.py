@@ -113,6 +113,16 @@ class JournalReader:
         self._connection.close()
 
     @property
+    def connection(self) -> Connection:
+        """For the questions that have a file of their own."""
+        return self._connection
+
+    @property
+    def opener(self) -> Opener:
+        """What opens sealed columns. Raises RuntimeError when this reader was given no keys."""
+        return self._open
+
+    @property
     def _open(self) -> Opener:
         if self._opener is None:
             raise RuntimeError("this reader has no keys")

@@ -6,14 +6,16 @@ one that has a state (patient, stay, lane, delivery…) replaces its predecessor
 
 from __future__ import annotations
 
+import enum
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from liaison.care.document import Document
 from liaison.care.patient import Patient
 from liaison.care.stay import Stay
 from liaison.hub.states import Work
 from liaison.private import Private
+from liaison.rules.gates.followed import Followed
 
 #: The table's name first, then what finds the record in it.
 Key: TypeAlias = tuple[str, object] | tuple[str, object, object] | tuple[str, object, object, object]
@@ -115,11 +117,23 @@ class IdentifierRecord(Private, frozen=True, kw_only=True):
     id: int
 
 
+#: Events by message and rank, in the order in which they were made.
+EventRefs: TypeAlias = tuple[tuple[int, int], ...]
+#: How many of the newest events each state remembers, for those who are enrolled later.
+EVENTS_KEPT: Final = 64
+
+
 class PatientRecord(Private, frozen=True, kw_only=True):
     """A patient's state."""
 
     id: int
     state: Patient
+    #: The events about their identity.
+    events: EventRefs = ()
+    #: The lists that they are enrolled in.
+    follows: tuple[Followed, ...] = ()
+    #: Matricule of theirs that another patient of the establishment claims as well.
+    contested: str = ""
 
 
 class StayRecord(Private, frozen=True, kw_only=True):
@@ -128,6 +142,8 @@ class StayRecord(Private, frozen=True, kw_only=True):
     id: int
     patient: int
     state: Stay
+    #: The events about it.
+    events: EventRefs = ()
 
 
 class DocumentRecord(Private, frozen=True, kw_only=True):
@@ -139,6 +155,8 @@ class DocumentRecord(Private, frozen=True, kw_only=True):
     state: Document
     #: Whom it was given to, as a blind index of action, destination and recipient, and the token of the delivery that did it.
     mailed: tuple[tuple[bytes, str], ...] = ()
+    #: The events about it.
+    events: EventRefs = ()
 
 
 class EventRecord(Private, frozen=True, kw_only=True):
@@ -259,6 +277,56 @@ class AuditRecord(Private, frozen=True, kw_only=True):
     reason: str
 
 
+class FollowStatus(enum.StrEnum):
+    """Where an enrolment is."""
+
+    WAITING = "waiting"  #: no patient is known by its identifier yet
+    ACTIVE = "active"
+    DISPUTED = "disputed"  #: it is not sure whom it means: what there is to tell is held
+    LEFT = "left"  #: over; kept so that a repeated call has no second effect
+
+
+class Enrolment(Private, frozen=True, kw_only=True, omit_defaults=True):
+    """What the list says of one enrolment, sealed. Empty once it is over."""
+
+    #: ``ins`` or ``ipp``; for an IPP its establishment (FINESS) and canonical authority.
+    kind: str = ""
+    value: str = ""
+    establishment: str = ""
+    authority: str = ""
+    #: YYYYMMDD, to compare with the patient's; empty when the list does not say.
+    birth_date: str = ""
+    #: Who enrolled them.
+    by: str = ""
+    #: Keys of the calls that made it what it is, newest last: a call that is repeated has no second effect.
+    keys: tuple[str, ...] = ()
+
+
+class FollowRecord(Private, frozen=True, kw_only=True):
+    """One enrolment: an identifier in a list, and the patients that it was found to mean."""
+
+    list: str
+    blind: bytes
+    status: FollowStatus
+    #: Microseconds since 1970.
+    since: int
+    until: int | None = None
+    #: When something is to be done for it; None while nothing is.
+    due: int | None = None
+    patients: tuple[int, ...] = ()
+    #: Whose key seals ``state``: the first patient's, or that of the month's enrolments that nobody is known by yet.
+    subject: str
+    #: None when that key was destroyed.
+    state: Enrolment | None
+
+
+class EventLine(Private, frozen=True, kw_only=True):
+    """What deciding about an event again needs to know of it."""
+
+    type: str
+    source: str
+
+
 Record: TypeAlias = (
     MessageRecord
     | SeenRecord
@@ -276,4 +344,5 @@ Record: TypeAlias = (
     | HoldRecord
     | SwitchRecord
     | AuditRecord
+    | FollowRecord
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import msgspec
@@ -17,7 +18,11 @@ from liaison.hub.journal.records import (
     AuditRecord,
     DeliveryRecord,
     DocumentRecord,
+    Enrolment,
     EventRecord,
+    EventRefs,
+    FollowRecord,
+    FollowStatus,
     HoldRecord,
     IdentifierRecord,
     LaneRecord,
@@ -31,11 +36,13 @@ from liaison.hub.journal.records import (
     SwitchRecord,
     day_of,
     from_microseconds,
+    number_id,
     text_id,
 )
 from liaison.hub.states import Work
 from liaison.hub.vault.sealing import SubjectKey, Vault
 from liaison.hub.vault.subjects import SubjectErased, SubjectKeys
+from liaison.rules.gates.followed import Followed
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -43,9 +50,13 @@ Row: TypeAlias = tuple[Any, ...]
 BLOB_FROM = 16_384
 
 _encode = msgspec.msgpack.Encoder().encode
-_patient = msgspec.msgpack.Decoder(Patient).decode
-_stay = msgspec.msgpack.Decoder(Stay).decode
-_document = msgspec.msgpack.Decoder(tuple[Document, tuple[tuple[bytes, str], ...]]).decode
+# What a state stands beside may be missing in rows of earlier versions.
+_patient = msgspec.msgpack.Decoder(Patient | tuple[Patient, EventRefs, tuple[Followed, ...], str]).decode
+_stay = msgspec.msgpack.Decoder(Stay | tuple[Stay, EventRefs]).decode
+_Mailed: TypeAlias = tuple[tuple[bytes, str], ...]
+_document = msgspec.msgpack.Decoder(tuple[Document, _Mailed, EventRefs]).decode
+_document_before = msgspec.msgpack.Decoder(tuple[Document, _Mailed]).decode
+_enrolment = msgspec.msgpack.Decoder(Enrolment).decode
 
 
 def place(table: str, row: object, column: str) -> bytes:
@@ -71,6 +82,7 @@ class Sealer:
             AttemptRecord: lambda r: ((schema.attempt, (day_of(r.delivery), r.delivery, r.number, r.at, r.outcome, r.reason)),),
             ReceiptRecord: lambda r: ((schema.receipt, (day_of(r.delivery), r.delivery, r.number, r.at, r.status, r.code)),),
             ParcelRecord: self._parcel,
+            FollowRecord: self._follow,
             HoldRecord: lambda r: ((schema.hold, (r.id, r.message, r.delivery, r.owner, r.rule, r.reason, r.since, None)),),
             SwitchRecord: lambda r: ((schema.switch, (r.name, r.since)),),
             AuditRecord: self._audit,
@@ -112,15 +124,17 @@ class Sealer:
         )
 
     def _patient(self, r: PatientRecord) -> Iterable[tuple[Table, Row]]:
-        sealed = Vault.seal(self._key(text_id(r.id)), place("patient", r.id, "state"), _encode(r.state))
+        sealed = Vault.seal(
+            self._key(text_id(r.id)), place("patient", r.id, "state"), _encode((r.state, r.events, r.follows, r.contested))
+        )
         yield schema.patient, (r.id, r.state.revision, sealed)
 
     def _stay(self, r: StayRecord) -> Iterable[tuple[Table, Row]]:
-        sealed = Vault.seal(self._key(text_id(r.patient)), place("stay", r.id, "state"), _encode(r.state))
+        sealed = Vault.seal(self._key(text_id(r.patient)), place("stay", r.id, "state"), _encode((r.state, r.events)))
         yield schema.stay, (r.id, r.patient, r.state.revision, sealed)
 
     def _document(self, r: DocumentRecord) -> Iterable[tuple[Table, Row]]:
-        sealed = Vault.seal(self._key(text_id(r.patient)), place("document", r.id, "state"), _encode((r.state, r.mailed)))
+        sealed = Vault.seal(self._key(text_id(r.patient)), place("document", r.id, "state"), _encode((r.state, r.mailed, r.events)))
         yield schema.document, (r.id, r.patient, r.message, str(r.state.status), sealed)
 
     def _event(self, r: EventRecord) -> Iterable[tuple[Table, Row]]:
@@ -159,6 +173,13 @@ class Sealer:
             ),
         )
 
+    def _follow(self, r: FollowRecord) -> Iterable[tuple[Table, Row]]:
+        sealed = None
+        if r.state is not None:
+            sealed = Vault.seal(self._key(r.subject), place("follow", f"{r.list}-{r.blind.hex()}", "state"), _encode(r.state))
+        patients = " ".join(map(text_id, r.patients))
+        yield schema.follow, (r.blind, r.list, str(r.status), r.since, r.until, r.due, patients, r.subject, sealed)
+
     def _parcel(self, r: ParcelRecord) -> Iterable[tuple[Table, Row]]:
         if r.body is not None:
             sealed = Vault.seal(self._key(text_id(r.patient)), place("parcel", r.delivery, "body"), r.body)
@@ -186,6 +207,7 @@ REPLACED = frozenset(
         schema.seen,
         schema.switch,
         schema.audit,
+        schema.follow,
     }
 )
 
@@ -200,20 +222,45 @@ class Opener:
         """From (id, state)."""
         number, sealed = row
         plain = Vault.open(self._keys.get(text_id(number)), place("patient", number, "state"), sealed)
-        return PatientRecord(id=number, state=_patient(plain))
+        kept = _patient(plain)
+        if isinstance(kept, Patient):
+            return PatientRecord(id=number, state=kept)
+        state, events, follows, contested = kept
+        return PatientRecord(id=number, state=state, events=events, follows=follows, contested=contested)
 
     def stay(self, row: Row) -> StayRecord:
         """From (id, patient, state)."""
         number, patient, sealed = row
         plain = Vault.open(self._keys.get(text_id(patient)), place("stay", number, "state"), sealed)
-        return StayRecord(id=number, patient=patient, state=_stay(plain))
+        kept = _stay(plain)
+        state, events = (kept, ()) if isinstance(kept, Stay) else kept
+        return StayRecord(id=number, patient=patient, state=state, events=events)
 
     def document(self, row: Row) -> DocumentRecord:
         """From (id, patient, message, state)."""
         number, patient, message, sealed = row
         plain = Vault.open(self._keys.get(text_id(patient)), place("document", number, "state"), sealed)
-        state, mailed = _document(plain)
-        return DocumentRecord(id=number, patient=patient, message=message, state=state, mailed=mailed)
+        state, mailed, events = _document(plain) if plain[:1] == b"\x93" else (*_document_before(plain), ())
+        return DocumentRecord(id=number, patient=patient, message=message, state=state, mailed=mailed, events=events)
+
+    def follow(self, row: Row) -> FollowRecord:
+        """From the whole row of the table."""
+        blind, name, status, since, until, due, patients, subject, sealed = row
+        state: Enrolment | None = None
+        if sealed is not None:
+            with suppress(SubjectErased):
+                state = _enrolment(Vault.open(self._keys.get(subject), place("follow", f"{name}-{blind.hex()}", "state"), sealed))
+        return FollowRecord(
+            list=name,
+            blind=blind,
+            status=FollowStatus(status),
+            since=since,
+            until=until,
+            due=due,
+            patients=tuple(number_id(one) for one in patients.split()),
+            subject=subject,
+            state=state,
+        )
 
     def delivery(self, row: Row) -> DeliveryRecord:
         """From the whole row of the table."""

@@ -21,6 +21,11 @@ def _clear(name: str, kind: type[TypeEngine[Any]] | TypeEngine[Any], *, key: boo
     return Column(name, kind, primary_key=key, nullable=null, info={"mark": "clear"}, autoincrement=False)
 
 
+def _fixed(name: str, kind: type[TypeEngine[Any]]) -> Column[Any]:
+    """A clear column that keeps its first value: a row that is replaced leaves it, and the index on it, alone."""
+    return Column(name, kind, nullable=False, info={"mark": "clear", "fixed": True}, autoincrement=False)
+
+
 def _sealed(name: str, *, null: bool = False) -> Column[Any]:
     return Column(name, LargeBinary, nullable=null, info={"mark": "sealed"})
 
@@ -87,20 +92,22 @@ stay = Table(
     "stay",
     metadata,
     _clear("id", _NUMBER, key=True),
-    _clear("patient", BigInteger),
+    _fixed("patient", BigInteger),
     _clear("revision", Integer),
     _sealed("state"),
 )
+Index("stay_patient", stay.c.patient)
 
 document = Table(
     "document",
     metadata,
     _clear("id", _NUMBER, key=True),
-    _clear("patient", BigInteger),
+    _fixed("patient", BigInteger),
     _clear("message", BigInteger),
     _clear("status", String),
     _sealed("state"),
 )
+Index("document_patient", document.c.patient)
 
 event = Table(
     "event",
@@ -225,3 +232,22 @@ audit = Table(
     _clear("outcome", String),
     _sealed("reason"),
 )
+
+
+#: Who is enrolled in which list, under the blind index of the identifier that the list names. ``due`` is set while something is to
+#: be done for it: tell what is known, end it, cancel what waits.
+follow = Table(
+    "follow",
+    metadata,
+    _blind("blind", key=True),
+    _clear("list", String, key=True),
+    _clear("status", String),
+    _clear("since", BigInteger),
+    _clear("until", BigInteger, null=True),
+    _clear("due", BigInteger, null=True),
+    _clear("patients", String),
+    _clear("subject", String),
+    _sealed("state", null=True),
+    sqlite_with_rowid=False,
+)
+Index("follow_due", follow.c.due, sqlite_where=follow.c.due.is_not(None))

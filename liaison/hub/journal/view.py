@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeVar
 from liaison.hub.journal.records import (
     DeliveryRecord,
     DocumentRecord,
+    EventLine,
+    FollowRecord,
     IdentifierRecord,
     Key,
     LaneRecord,
@@ -26,6 +28,9 @@ from liaison.hub.journal.records import (
 )
 
 R_co = TypeVar("R_co", covariant=True)
+
+#: The blind indexes that have enrolments: one value for the whole journal, asked where a route asks who is followed.
+ENROLLED: Key = ("enrolled", "")
 
 #: How many values are kept between batches: up to twice as many. The writer is alone, so what it kept is the truth.
 KEPT = 20_000
@@ -64,11 +69,12 @@ class Moment:
 class View:
     """Records by key. ``None`` means that the journal has none; a key that was not loaded is a fault."""
 
-    __slots__ = ("_cache", "_values")
+    __slots__ = ("_cache", "_passing", "_values")
 
     def __init__(self, cache: Cache | None = None) -> None:
         self._values: dict[Key, Any] = {}
         self._cache = cache
+        self._passing: list[Key] = []
 
     def missing(self, keys: Iterable[Key]) -> set[Key]:
         """Those of ``keys`` that must still be fetched."""
@@ -86,6 +92,11 @@ class View:
     def load(self, key: Key, value: object) -> None:
         """Note what the journal has under ``key`` (None: nothing)."""
         self._values.setdefault(key, value)
+
+    def load_passing(self, key: Key, value: object) -> None:
+        """Note what holds for this batch only: a list that rows written later belong to."""
+        self.load(key, value)
+        self._passing.append(key)
 
     def knows(self, key: Key) -> bool:
         """Whether ``key`` was loaded or written."""
@@ -151,6 +162,31 @@ class View:
         value: SwitchRecord | None = self._get(("switch", name))
         return value if value is not None and value.since is not None else None
 
+    def enrolled(self, blind: bytes) -> bool:
+        """Whether it is worth asking for the enrolments under a blind index: most identifiers have none."""
+        known: set[bytes] = self._get(ENROLLED)
+        return blind in known
+
+    def follows(self, blind: bytes) -> tuple[FollowRecord, ...]:
+        """The enrolments under a blind index, one a list at most."""
+        value: tuple[FollowRecord, ...] | None = self._get(("follow", blind))
+        return value or ()
+
+    def stays_of(self, patient: int) -> tuple[int, ...]:
+        """The stays of a patient."""
+        value: tuple[int, ...] | None = self._get(("stays", patient))
+        return value or ()
+
+    def documents_of(self, patient: int) -> tuple[int, ...]:
+        """The documents of a patient."""
+        value: tuple[int, ...] | None = self._get(("documents", patient))
+        return value or ()
+
+    def event(self, message: int, ordinal: int) -> EventLine | None:
+        """What an event was about."""
+        value: EventLine | None = self._get(("event", message, ordinal))
+        return value
+
     def apply(self, records: Iterable[Record]) -> None:
         """Lay what a command recorded over what was loaded."""
         values = self._values
@@ -169,6 +205,8 @@ class View:
     def keep(self) -> None:
         """After the commit: let the cache have what this batch saw and wrote."""
         if self._cache is not None:
+            for key in self._passing:
+                self._values.pop(key, None)
             self._cache.put_all(self._values)
 
 
@@ -188,14 +226,26 @@ def _lay_patient(values: dict[Key, Any], record: PatientRecord) -> None:
 
 def _lay_stay(values: dict[Key, Any], record: StayRecord) -> None:
     values["stay", record.id] = record
+    if (known := values.get(("stays", record.patient), ABSENT)) is not ABSENT and record.id not in (known or ()):
+        values["stays", record.patient] = (*(known or ()), record.id)
 
 
 def _lay_document(values: dict[Key, Any], record: DocumentRecord) -> None:
     values["document", record.id] = record
+    if (known := values.get(("documents", record.patient), ABSENT)) is not ABSENT and record.id not in (known or ()):
+        values["documents", record.patient] = (*(known or ()), record.id)
 
 
 def _lay_identifier(values: dict[Key, Any], record: IdentifierRecord) -> None:
     values["identifier", record.blind] = record
+
+
+def _lay_follow(values: dict[Key, Any], record: FollowRecord) -> None:
+    others = tuple(one for one in values.get(("follow", record.blind)) or () if one.list != record.list)
+    values["follow", record.blind] = (*others, record)
+    # Only ever added to, and shared by all batches: it says where asking is worth while, not what the answer is.
+    if (enrolled := values.get(ENROLLED)) is not None:
+        enrolled.add(record.blind)
 
 
 def _lay_seen(values: dict[Key, Any], record: SeenRecord) -> None:
@@ -227,6 +277,7 @@ _LAID: Mapping[type[Any], Callable[[dict[Key, Any], Any], None]] = {
     SeenDropped: _lay_seen_dropped,
     MessageRecord: _lay_message,
     SwitchRecord: _lay_switch,
+    FollowRecord: _lay_follow,
 }
 
 
