@@ -9,6 +9,7 @@ import re
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 import pytest
@@ -28,6 +29,7 @@ from liaison.service import findings as findings_reference
 from liaison.service.explaining import FileExplainer
 from liaison.service.kinds import DESTINATION_KINDS, SOURCE_KINDS
 from liaison.service.loader import read_configuration
+from liaison.sidefile.read import read_side
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "liaison"
@@ -85,7 +87,7 @@ def test_the_page_of_rules_is_the_one_that_the_code_makes() -> None:
 def rules_that_exist() -> set[str]:
     """Rules as the running modules hold them: a second way to them, without reading any code."""
     found = {rule.finding.rule for rule in RULES}
-    for room in ("hl7", "cda", "mssante", "hprim", "care", "mappings", "rules", "hub"):
+    for room in ("hl7", "cda", "mssante", "hprim", "sidefile", "care", "mappings", "rules", "hub"):
         for module in pkgutil.walk_packages([str(PACKAGE / room)], f"liaison.{room}."):
             if "migrations" not in module.name:
                 values = vars(importlib.import_module(module.name)).values()
@@ -171,6 +173,13 @@ def test_messages_of_the_pages_are_accepted_without_a_remark(text: str) -> None:
     (explained,) = FileExplainer(None, now=datetime.now(UTC)).explain(text.replace("\n", "\r").encode())
     assert explained.as_json()["verdict"] == "accepted"
     assert explained.as_json()["findings"] == []
+
+
+@pytest.mark.parametrize("text", samples("json"), ids=lambda text: text[:3])
+def test_side_files_of_the_pages_are_taken_without_a_remark(text: str) -> None:
+    findings: list[Finding] = []
+    assert read_side(text.encode(), ZoneInfo("Europe/Paris"), findings) is not None
+    assert findings == []
 
 
 def test_there_are_samples_of_each_sort() -> None:

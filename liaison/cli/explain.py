@@ -14,7 +14,7 @@ from liaison.cli.explain_list import ExplanationList
 from liaison.cli.explain_page import ExplanationPage
 from liaison.hub.contracts import Verdict
 from liaison.hub.explain import Explained
-from liaison.hub.explain_file import MAX_FILE
+from liaison.hub.file_findings import MAX_FILE
 from liaison.service.configuration import Configuration, ConfigurationError
 from liaison.service.directory_file import DirectoryFileError
 from liaison.service.explaining import FileExplainer, UnknownSource, UnreadablePath

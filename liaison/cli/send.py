@@ -132,7 +132,7 @@ def _messages(path: Path, *, normalise: bool) -> Iterator[_ToSend]:
         raise click.UsageError(f"{name} ne peut être lu ({error.strerror}) : vérifier le chemin et les droits.") from error
     if len(raw) > MAX_FILE:
         raise click.UsageError(f"{name} dépasse {MAX_FILE // 1_000_000} Mo.")
-    bodies, _ = split_batch(raw)
+    bodies = split_batch(raw).messages
     if not raw.strip() or not bodies:
         raise click.UsageError(f"{name} ne contient aucun message HL7.")
     for number, body in enumerate(bodies, 1):

@@ -32,6 +32,10 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True):
     peer: str = ""
     #: What made the transport give the message up: the bytes are then only what came of it, to be kept and never acted upon.
     fault: Finding | None = None
+    #: The bytes are a file of whatever format, not a message of a protocol.
+    file: bool = False
+    #: What the way in noticed around the message: a batch that does not count right.
+    noticed: tuple[Finding, ...] = ()
 
 
 class MessageIds(Private, frozen=True, kw_only=True):

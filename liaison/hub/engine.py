@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from liaison.finding import Finding, Severity
 from liaison.hub.contracts import Answer, Reading, Sender, Verdict
@@ -23,7 +24,8 @@ from liaison.hub.journal.queries import JournalReader
 from liaison.hub.journal.writer import CommandFailed, Writer
 from liaison.hub.parcels import EventShelf
 from liaison.hub.policy import Policy
-from liaison.hub.reading import LARGE, read_hl7, unreadable
+from liaison.hub.reading import LARGE, unreadable
+from liaison.hub.reading_file import read_any
 from liaison.hub.resolution import BlindIndex
 from liaison.hub.vault.sealing import Vault
 from liaison.hub.vault.subjects import SubjectKeys
@@ -91,8 +93,8 @@ class ReaderHere:
         """Read at once; a large message in a thread, so that the others' answers do not wait for it."""
         profile = self._profiles[sender.source]
         if len(raw) < LARGE:
-            return read_hl7(raw, sender, profile, now=now, reply_id=reply_id)
-        return await asyncio.to_thread(read_hl7, raw, sender, profile, now=now, reply_id=reply_id)
+            return read_any(raw, sender, profile, now=now, reply_id=reply_id)
+        return await asyncio.to_thread(read_any, raw, sender, profile, now=now, reply_id=reply_id)
 
 
 class Engine:
@@ -160,10 +162,11 @@ class Engine:
         if sender.fault is not None:
             return unreadable(raw, sender, self._policy.profiles[sender.source], sender.fault, now, reply_id)
         try:
-            return await self._reader.read(raw, sender, now=now, reply_id=reply_id)
+            reading = await self._reader.read(raw, sender, now=now, reply_id=reply_id)
         except Exception as error:  # noqa: BLE001 - a fault of ours costs this message its reading, not its keeping
             log.error("reading.failed", source=sender.source, error=type(error).__name__)
             return unreadable(raw, sender, self._policy.profiles[sender.source], OUR_FAULT, now, reply_id)
+        return replace(reading, findings=(*sender.noticed, *reading.findings)) if sender.noticed else reading
 
     async def _commit(self, reading: Reading) -> Taken:
         vault = self._journal.vault

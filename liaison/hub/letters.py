@@ -8,13 +8,12 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from liaison.care.facts import DocumentAction, DocumentFact
-from liaison.hl7.message import Message
 from liaison.hub.claims import Claimed, Withheld
 from liaison.hub.contracts import Parcel
 from liaison.hub.journal.queries import JournalReader
 from liaison.hub.parcels import lane_name
+from liaison.hub.reading_file import documents_of
 from liaison.hub.workers import JobFailed, Workers
-from liaison.mappings.document_to_facts import interpret_document_message
 from liaison.mappings.document_to_mail import LetterHeld, MailSender, Recipient, RecipientKind, letter_from_document
 from liaison.mappings.interpretation import SourceProfile
 from liaison.mssante.address import PATIENT_DOMAIN
@@ -42,8 +41,7 @@ def build_letter(job: LetterJob) -> bytes | Withheld:
     if job.fact.action is not DocumentAction.WITHDRAW:
         # A type that was guessed is guessed the same, whatever the configuration has become since.
         profile = replace(job.profile, document_type=job.fact.type_code, document_types={})
-        interpretation = interpret_document_message(Message.parse(job.raw), profile)
-        document = interpretation.documents.get(job.fact.digest, b"")
+        document = documents_of(job.raw, profile).get(job.fact.digest, b"")
         if not document:
             return Withheld(reason="Le document n'est plus dans le message qui l'a apporté.", rule="letters.document-missing")
     try:

@@ -25,7 +25,8 @@ import structlog
 from liaison.care.facts import Fact
 from liaison.finding import Finding, Severity
 from liaison.hub.contracts import MessageIds, Reading, Sender, Verdict
-from liaison.hub.reading import read_hl7, unreadable
+from liaison.hub.reading import unreadable
+from liaison.hub.reading_file import read_any
 from liaison.mappings.interpretation import SourceProfile
 from liaison.private import Private
 
@@ -43,6 +44,7 @@ class _Asked(Private, frozen=True, kw_only=True, array_like=True):
 
     source: str
     peer: str
+    file: bool
     now: datetime
     reply_id: str
     raw: bytes
@@ -113,7 +115,7 @@ class Readers:
     async def read(self, raw: bytes, sender: Sender, *, now: datetime, reply_id: str) -> Reading:
         """All that a message says before any state is looked at. Never raises for what it holds."""
         profile = self._profiles[sender.source]
-        asked = _Asked(source=sender.source, peer=sender.peer, now=now, reply_id=reply_id, raw=raw)
+        asked = _Asked(source=sender.source, peer=sender.peer, file=sender.file, now=now, reply_id=reply_id, raw=raw)
         self._number = number = (self._number + 1) & 0xFFFFFFFF
         body = _ask(asked)
         waiting = _Waiting(asked, _HEAD.pack(len(body), number) + body, asyncio.get_running_loop().create_future())
@@ -130,7 +132,7 @@ class Readers:
             return unreadable(raw, sender, profile, _LOST, now, reply_id)
 
         def reply_as(verdict: Verdict, findings: tuple[Finding, ...]) -> bytes:
-            return read_hl7(raw, sender, profile, now=now, reply_id=reply_id).reply_as(verdict, findings)
+            return read_any(raw, sender, profile, now=now, reply_id=reply_id).reply_as(verdict, findings)
 
         return Reading(
             raw=raw,
@@ -274,10 +276,10 @@ def _read_on(line: socket.socket, profiles: dict[str, SourceProfile]) -> None:
                 break
             asked = decode(memoryview(held)[start + _HEAD.size : end])
             start = end
-            sender = Sender(source=asked.source, peer=asked.peer)
+            sender = Sender(source=asked.source, peer=asked.peer, file=asked.file)
             profile = profiles[asked.source]
             try:
-                reading = read_hl7(asked.raw, sender, profile, now=asked.now, reply_id=asked.reply_id)
+                reading = read_any(asked.raw, sender, profile, now=asked.now, reply_id=asked.reply_id)
             except Exception:  # noqa: BLE001 - a fault of ours costs one message its reading and says nothing of what it held
                 reading = unreadable(asked.raw, sender, profile, _LOST, asked.now, asked.reply_id)
             body = encode(

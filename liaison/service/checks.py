@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from liaison.adapters.folder import FolderDestinationSettings
+from liaison.adapters.folder_write import FolderDestinationSettings
 from liaison.hub.journal.database import READ_FAULTS
 from liaison.hub.journal.queries import JournalReader
 from liaison.hub.journal.records import from_microseconds

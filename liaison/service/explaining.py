@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from liaison.finding import Finding
 from liaison.hub.engine import OUR_FAULT
 from liaison.hub.explain import Explained, Explainer
-from liaison.hub.explain_file import DIRECTORY, FORBIDDEN, MAX_FILE, MISSING, readings_of, unread
+from liaison.hub.explain_file import readings_of, unread
+from liaison.hub.file_findings import DIRECTORY, FORBIDDEN, MAX_FILE, MISSING
 from liaison.hub.policy import Policy
 from liaison.mappings.interpretation import SourceProfile
 from liaison.rules.letters import LetterRules
 from liaison.rules.routing import Route
 from liaison.service.configuration import Configuration
 from liaison.service.running import build_policy
+from liaison.sidefile.pair import Pair, is_pdf, pack_pair
+from liaison.sidefile.read import MAX_BYTES, side_kind
 
+#: Files of one folder that are looked at for a PDF's side file.
+_MOST_BESIDE: Final = 10_000
 #: The source that files come from where no configuration names any.
 NEWCOMER: Final = "fichier"
 
@@ -76,7 +82,7 @@ class FileExplainer:
             raise UnreadablePath(self._unread(MISSING)) from None
         except OSError:
             raise UnreadablePath(self._unread(FORBIDDEN)) from None
-        return self.explain(raw)
+        return self.explain(_with_side(path, raw) if is_pdf(raw) else raw)
 
     def _unread(self, finding: Finding) -> Explained:
         return self._explainer.explain(unread(self._profile(""), finding))
@@ -92,6 +98,16 @@ class FileExplainer:
             return profiles[self._as_source]
         own = [profile for profile in profiles.values() if finess and profile.finess == finess]
         return (own or list(profiles.values()) or [SourceProfile(source=NEWCOMER, finess=finess)])[0]
+
+
+def _with_side(path: Path, pdf: bytes) -> bytes:
+    """A PDF with the side file beside it, under the same name, as the folder source would take them; the PDF alone where there is none."""
+    for beside in islice(path.parent.iterdir(), _MOST_BESIDE):
+        if beside != path and beside.stem == path.stem and beside.is_file() and beside.stat().st_size <= MAX_BYTES:
+            side = beside.read_bytes()
+            if side_kind(side) is not None:
+                return pack_pair(Pair(pdf=pdf, side=side))
+    return pdf
 
 
 def newcomer_policy() -> Policy:

@@ -10,7 +10,8 @@ import msgspec
 
 from liaison.adapters.budget import ByteBudget
 from liaison.adapters.fhir import FhirServer, FhirSettings
-from liaison.adapters.folder import FolderDestination, FolderDestinationSettings, FolderSource, FolderSourceSettings
+from liaison.adapters.folder import FolderSource, FolderSourceSettings
+from liaison.adapters.folder_write import FolderDestination, FolderDestinationSettings
 from liaison.adapters.memory import MemoryDestination, MemorySource
 from liaison.adapters.mllp_listen import MllpListener
 from liaison.adapters.mllp_send import MllpSender, MllpSendSettings

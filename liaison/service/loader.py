@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from liaison.adapters.folder import FolderDestinationSettings
+from liaison.adapters.folder_write import FolderDestinationSettings
 from liaison.rules.routing import Route
 from liaison.service import going_live
 from liaison.service.configuration import (

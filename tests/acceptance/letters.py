@@ -97,6 +97,13 @@ def letter(seed: int, level: str, *, replaces: Letter | None = None) -> Letter:
     return replace(made, level=level)
 
 
-def document(seed: int, level: str, *, replaces: Letter | None = None) -> bytes:
-    """The same as a CDA."""
-    return cda(letter(seed, level, replaces=replaces))
+def document(seed: int, level: str, *, replaces: Letter | None = None, address: str = "") -> bytes:
+    """The same as a CDA; ``address`` is that of its informationRecipient."""
+    written = cda(letter(seed, level, replaces=replaces))
+    if not address:
+        return written
+    telecom = f'<telecom value="mailto:{address}" use="WP"/>'.encode()
+    before, tag, after = written.partition(b"<informationRecipient>\n")
+    role, name, rest = after.partition(b"<informationRecipient>")
+    assert tag and name
+    return before + tag + role + telecom + name + rest

@@ -13,8 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liaison.adapters.budget import ByteBudget, Reader
-from liaison.adapters.folder import FolderDestination, FolderDestinationSettings, FolderSource, FolderSourceSettings
+from liaison.adapters.folder import FolderSource, FolderSourceSettings
+from liaison.adapters.folder_write import FolderDestination, FolderDestinationSettings
+from liaison.hl7.batch import split_batch
 from liaison.hub.contracts import Answer, Delivered, Parcel, Sender, Unavailable, Verdict
+from liaison.mssante.container import unpack
+from liaison.sidefile.pair import Pair, find_pair
 
 
 class Hub:
@@ -77,7 +81,7 @@ async def test_no_file_name_stops_the_others(tmp_path: Path, name: bytes) -> Non
     hub.verdict = Verdict.QUARANTINED
     (tmp_path / os.fsdecode(name)).write_bytes(b"odd")
     assert await look_twice(watching, hub) == 1
-    assert len(names(tmp_path / "errors")) == 2
+    assert len(names(tmp_path / "refused")) == 2
 
 
 async def test_the_oldest_file_goes_first(tmp_path: Path) -> None:
@@ -89,22 +93,141 @@ async def test_the_oldest_file_goes_first(tmp_path: Path) -> None:
     assert hub.taken == [b"b", b"c", b"a"]
 
 
+ADMISSION = b"MSH|^~\\&|A|||||||%d\rPID|1\r"
+SIDE = b'{"patient": {"ipp": "1"}}'
+PDF = b"%PDF-1.4 ..."
+
+
+class Answering(Hub):
+    """Answers each message with its own reply; the ones with a fault are quarantined."""
+
+    def __init__(self, bad: bytes = b"no message holds this") -> None:
+        super().__init__()
+        self.bad = bad
+        self.senders: list[Sender] = []
+
+    async def receive(self, message: bytes, sender: Sender) -> Answer:
+        self.taken.append(message)
+        self.senders.append(sender)
+        kept = sender.fault is not None or self.bad in message
+        number = len(self.taken)
+        reply = b"MSH|^~\\&|B\rMSA|%b|%d\r" % (b"AE" if kept else b"AA", number)
+        return Answer(verdict=Verdict.QUARANTINED if kept else Verdict.ACCEPTED, reply=reply, message_id=f"m-{number}")
+
+
+async def test_the_answer_is_written_beside_what_was_taken(tmp_path: Path) -> None:
+    hub, watching = Answering(), source(tmp_path)
+    (tmp_path / "a.hl7").write_bytes(ADMISSION % 1)
+    await look_twice(watching, hub)
+    assert names(tmp_path / "done") == ["a.hl7", "a.hl7.ack"]
+    assert (tmp_path / "done" / "a.hl7.ack").read_bytes() == b"MSH|^~\\&|B\rMSA|AA|1\r"
+    assert [sender.file for sender in hub.senders] == [True]
+
+
+async def test_each_message_of_a_batch_has_its_own_answer_and_one_bad_one_is_named(tmp_path: Path) -> None:
+    hub, watching = Answering(bad=b"||3\r"), source(tmp_path)
+    messages = [ADMISSION % number for number in range(1, 6)]
+    (tmp_path / "lot.hl7").write_bytes(b"FHS|^~\\&|A\rBHS|^~\\&|A\r" + b"".join(messages) + b"BTS|5\rFTS|1\r")
+    await look_twice(watching, hub)
+    assert hub.taken == messages
+    assert names(tmp_path / "refused") == ["lot.hl7", "lot.hl7.ack", "lot.hl7.txt"]
+    acknowledged = split_batch((tmp_path / "refused" / "lot.hl7.ack").read_bytes())
+    assert [b"MSA|AE" in reply for reply in acknowledged.messages] == [False, False, True, False, False]
+    told = (tmp_path / "refused" / "lot.hl7.txt").read_text("utf-8")
+    assert "1 message(s) sur 5" in told and "le 3e (message m-3)" in told
+
+
+async def test_the_last_message_of_a_batch_that_was_cut_is_kept_and_not_acted_upon(tmp_path: Path) -> None:
+    hub, watching = Answering(), source(tmp_path)
+    (tmp_path / "lot").write_bytes(b"BHS|^~\\&|A\r" + ADMISSION % 1 + (ADMISSION % 2)[:-4])
+    await look_twice(watching, hub)
+    assert [sender.fault.rule if sender.fault else "" for sender in hub.senders] == ["", "hl7.batch-unclosed"]
+    assert names(tmp_path / "refused") == ["lot", "lot.ack", "lot.txt"]
+
+
+async def test_what_is_wrong_with_a_batch_goes_with_its_first_message(tmp_path: Path) -> None:
+    hub, watching = Answering(), source(tmp_path)
+    (tmp_path / "lot").write_bytes(b"BHS|^~\\&|A\r" + ADMISSION % 1 + ADMISSION % 2 + b"BTS|7\r")
+    await look_twice(watching, hub)
+    assert [[finding.rule for finding in sender.noticed] for sender in hub.senders] == [["hl7.batch-count"], []]
+    assert names(tmp_path / "done") == ["lot", "lot.ack"]
+
+
+@pytest.mark.parametrize("raw", [b"BHS|^~\\&|A\rBTS|0\r", b"\x0bMSH|^~\\&|A|||||||1\r"])
+async def test_a_batch_without_one_whole_message_is_kept_whole(tmp_path: Path, raw: bytes) -> None:
+    hub, watching = Answering(), source(tmp_path)
+    (tmp_path / "lot").write_bytes(raw)
+    await look_twice(watching, hub)
+    assert hub.taken == [raw] and hub.senders[0].fault is not None
+    assert (tmp_path / "refused" / "lot").exists()
+
+
+async def test_a_batch_put_off_in_its_middle_has_its_turn_again_whole(tmp_path: Path) -> None:
+    hub, watching = Hub(), source(tmp_path)
+    (tmp_path / "lot").write_bytes(ADMISSION % 1 + ADMISSION % 2)
+    hub.verdict = Verdict.REFUSED
+    assert await look_twice(watching, hub) == 0
+    assert hub.taken == [ADMISSION % 1] and names(tmp_path / "done") == []
+    hub.verdict = Verdict.ACCEPTED
+    assert await watching.look(hub.receive) == 1
+    assert hub.taken[1:] == [ADMISSION % 1, ADMISSION % 2]
+
+
+@pytest.mark.parametrize(("pdf", "side"), [("a.pdf", "a.json"), ("lettre.1.PDF", "lettre.1.csv"), ("b.json", "b.pdf")])
+async def test_a_pdf_goes_with_its_side_file_whatever_their_endings_say(tmp_path: Path, pdf: str, side: str) -> None:
+    hub, watching = Answering(), source(tmp_path)
+    (tmp_path / pdf).write_bytes(PDF)
+    assert await look_twice(watching, hub) == 0, "it waits"
+    (tmp_path / side).write_bytes(SIDE)
+    assert await look_twice(watching, hub) == 1
+    (raw,) = hub.taken
+    assert find_pair(unpack(raw)) == Pair(pdf=PDF, side=SIDE)
+    assert set(names(tmp_path / "done")) >= {pdf, side}
+    assert names(tmp_path / ".claimed") == []
+
+
+@pytest.mark.parametrize("content", [PDF, SIDE])
+async def test_half_of_a_pair_is_taken_alone_once_it_has_waited(tmp_path: Path, content: bytes) -> None:
+    hub, watching = Answering(), source(tmp_path, pair_wait=0)
+    (tmp_path / "a.pdf").write_bytes(content)
+    assert await look_twice(watching, hub) == 1
+    assert hub.taken == [content]
+
+
+async def test_a_pair_half_claimed_by_a_hub_that_died_is_whole_again(tmp_path: Path) -> None:
+    (tmp_path / ".claimed").mkdir()
+    (tmp_path / ".claimed" / "0123456789abcdef~a.pdf").write_bytes(PDF)
+    (tmp_path / "a.json").write_bytes(SIDE)
+    hub, watching = Answering(), source(tmp_path)
+    assert await look_twice(watching, hub) == 1
+    assert find_pair(unpack(hub.taken[0])) is not None
+
+
+async def test_a_pair_claimed_by_a_hub_that_died_is_taken_at_the_next_start(tmp_path: Path) -> None:
+    (tmp_path / ".claimed").mkdir()
+    (tmp_path / ".claimed" / "0123456789abcdef~a.pdf").write_bytes(PDF)
+    (tmp_path / ".claimed" / "0123456789abcdef~a.json").write_bytes(SIDE)
+    hub, watching = Answering(), source(tmp_path)
+    assert await watching.look(hub.receive) == 1
+    assert set(names(tmp_path / "done")) == {"a.json", "a.json.ack", "a.pdf"}
+
+
 async def test_what_was_taken_can_be_deleted(tmp_path: Path) -> None:
     hub, watching = Hub(), source(tmp_path, after="delete")
     (tmp_path / "a").write_bytes(b"x")
     assert await look_twice(watching, hub) == 1
-    assert names(tmp_path) == [".claimed", "done", "errors"]
+    assert names(tmp_path) == [".claimed", "done", "refused"]
     assert names(tmp_path / "done") == []
 
 
-async def test_a_quarantined_file_goes_to_errors_with_the_reason_beside_it(tmp_path: Path) -> None:
+async def test_a_quarantined_file_goes_to_refused_with_the_reason_beside_it(tmp_path: Path) -> None:
     hub, watching = Hub(), source(tmp_path)
     hub.verdict = Verdict.QUARANTINED
     (tmp_path / "a.hl7").write_bytes(b"x")
     with structlog.testing.capture_logs() as logs:
         await look_twice(watching, hub)
-    assert names(tmp_path / "errors") == ["a.hl7", "a.hl7.txt"]
-    assert "m-1" in (tmp_path / "errors" / "a.hl7.txt").read_text("utf-8")
+    assert names(tmp_path / "refused") == ["a.hl7", "a.hl7.txt"]
+    assert "m-1" in (tmp_path / "refused" / "a.hl7.txt").read_text("utf-8")
     assert logs
     assert not any("a.hl7" in str(entry) for entry in logs)
 
@@ -119,7 +242,7 @@ async def test_the_same_name_again_overwrites_nothing(tmp_path: Path) -> None:
     for content in (b"3", b"4"):
         (tmp_path / "a.hl7").write_bytes(content)
         await look_twice(watching, hub)
-    kept = [path.read_bytes() for path in (tmp_path / "errors").iterdir() if path.suffix != ".txt"]
+    kept = [path.read_bytes() for path in (tmp_path / "refused").iterdir() if path.suffix != ".txt"]
     assert sorted(kept) == [b"3", b"4"]
 
 
@@ -133,7 +256,7 @@ async def test_a_link_is_refused_and_what_it_points_to_is_never_read(tmp_path: P
     hub, watching = Hub(), source(inbox)
     assert await look_twice(watching, hub) == 2
     assert hub.taken == []
-    assert "lien" in (inbox / "errors" / "a.hl7.txt").read_text("utf-8")
+    assert "lien" in (inbox / "refused" / "a.hl7.txt").read_text("utf-8")
     assert secret.read_bytes() == b"secret"
 
 
@@ -151,7 +274,7 @@ async def test_a_file_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None
     (tmp_path / "b").write_bytes(b"123")
     await look_twice(watching, hub)
     assert hub.taken == [b"123"]
-    assert "3 octets" in (tmp_path / "errors" / "a.txt").read_text("utf-8")
+    assert "3 octets" in (tmp_path / "refused" / "a.txt").read_text("utf-8")
 
 
 async def test_a_file_claimed_by_a_hub_that_died_is_taken_at_the_next_start(tmp_path: Path) -> None:

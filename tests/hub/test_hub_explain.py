@@ -25,7 +25,8 @@ from liaison.hl7.documents import read_transmission
 from liaison.hl7.message import Message
 from liaison.hub.contracts import Verdict
 from liaison.hub.explain import Explainer
-from liaison.hub.explain_file import MAX_FILE, readings_of
+from liaison.hub.explain_file import readings_of
+from liaison.hub.file_findings import MAX_FILE
 from liaison.hub.policy import Policy
 from liaison.mappings.cda_to_facts import interpret_cda
 from liaison.mappings.document_to_mail import MailSender, Recipient, letter_from_document
@@ -194,10 +195,17 @@ def test_a_document_changed_since_it_was_described_is_kept_for_a_person() -> Non
 @pytest.mark.parametrize(
     ("raw", "kind", "verdict", "rule"),
     [
-        (b"", "UNKNOWN", "refused", "file.empty"),
-        (b"\x00\x00\r\n", "UNKNOWN", "refused", "file.empty"),
-        (b"%PDF-1.7\n", "UNKNOWN", "refused", "file.foreign"),
-        (b'{"resourceType": "Bundle"}', "UNKNOWN", "refused", "file.foreign"),
+        (b"", "UNKNOWN", "quarantined", "file.empty"),
+        (b"\x00\x00\r\n", "UNKNOWN", "quarantined", "file.empty"),
+        (b"%PDF-1.7\n", "UNKNOWN", "quarantined", "file.pdf-alone"),
+        (b'{"patient": {}}', "UNKNOWN", "quarantined", "file.side-alone"),
+        (b"<depot><patient/></depot>", "UNKNOWN", "quarantined", "file.side-alone"),
+        (b'{"resourceType": "Bundle"}', "UNKNOWN", "quarantined", "file.foreign"),
+        ("MSH|^~\\&|A".encode("utf-16"), "UNKNOWN", "quarantined", "file.encoding"),
+        (b"H|~^\\&|a.HPR||LABO||ORU|||CH||P|H2.1~C|202611200830\r", "HPRIM-SANTE", "quarantined", "hprim.sante"),
+        (b"<evenementsPatients xmlns='http://www.hprim.org/hprimXML'/>", "HPRIM-XML", "quarantined", "hprim.xml"),
+        (b"1\r\nNOM\r\n****FIN****\r\n", "HPRIM-MEDECIN", "quarantined", "hprim.medecin"),
+        (b"BHS|^~\\&|A\rMSH|^~\\&|A|||||||1\rPID|1", "UNKNOWN", "quarantined", "hl7.batch-unclosed"),
         (b"BHS|^~\\&|A\rBTS|0\r", "UNKNOWN", "refused", "file.no-message"),
         (b"\x8f\x02\xff\xfe binary \x00 noise", "UNKNOWN", "quarantined", "hl7.no-msh"),
         (b"MSH|^~\\&|A", "UNKNOWN", "quarantined", "hl7.control-id-missing"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from liaison.adapters.folder import FolderDestinationSettings
+from liaison.adapters.folder_write import FolderDestinationSettings
 from liaison.adapters.mllp_settings import MllpListenSettings
 from liaison.adapters.smtp import SmtpSettings
 from liaison.service.configuration import Configuration, ConfigurationError, Fault
