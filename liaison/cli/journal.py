@@ -44,6 +44,7 @@ def stats(path: Path | None, as_json: bool) -> None:
     for work, number in sorted(counts.deliveries.items()):
         table.add_row(f"  {work}", str(number))
     table.add_row("en attente d'une personne", str(counts.holds))
+    table.add_row("propositions à accepter ou refuser", str(counts.proposals))
     for name in counts.stopped:
         table.add_row("à l'arrêt", name)
     Console().print(table)

@@ -30,6 +30,7 @@ from liaison.hub.resolution import BlindIndex
 from liaison.hub.vault.sealing import Vault
 from liaison.hub.vault.subjects import SubjectKeys
 from liaison.mappings.interpretation import SourceProfile
+from liaison.rules.foreign import Parted, part
 
 log = structlog.get_logger()
 
@@ -181,12 +182,14 @@ class Engine:
 
 def intake(reading: Reading, policy: Policy, vault: Vault) -> Intake:
     """The command that takes a reading."""
+    profile = policy.profiles.get(reading.sender.source)
     return Intake(
         reading=reading,
         policy=policy,
-        index=BlindIndex(vault.blind, reading.establishment),
+        index=BlindIndex(vault.blind, reading.establishment, policy.domains),
         digest=vault.digest(reading.ids.content),
         name=seen_name(reading),
+        parted=Parted(facts=reading.facts) if profile is None else part(reading.facts, profile),
     )
 
 

@@ -77,10 +77,12 @@ class Enrol(Private, frozen=True, kw_only=True):
     blind: Blind
     #: FINESS of every establishment that speaks: where an INS is looked for.
     establishments: tuple[str, ...]
+    #: Inside which of them an authority's numbers mean something, where it is declared.
+    domains: Mapping[str, str] = {}
 
     def blind_of(self, wanted: Wanted) -> bytes:
         """The blind index of a line's identifier."""
-        return BlindIndex(self.blind, wanted.establishment).enrolment(wanted.identifier)
+        return BlindIndex(self.blind, wanted.establishment, self.domains).enrolment(wanted.identifier)
 
     def needs(self, view: View) -> Iterable[Key]:
         """The enrolments under these identifiers, the patients they were bound to, and whoever has the identifiers now."""
@@ -162,7 +164,7 @@ class Enrol(Private, frozen=True, kw_only=True):
     def _names(self, wanted: Wanted) -> Iterable[tuple[BlindIndex, Identifier]]:
         """Under which names the identifier index may know the patient of a line."""
         if wanted.identifier.kind is not IdentifierKind.INS:
-            yield BlindIndex(self.blind, wanted.establishment), wanted.identifier
+            yield BlindIndex(self.blind, wanted.establishment, self.domains), wanted.identifier
             return
         for establishment in self.establishments:
             index = BlindIndex(self.blind, establishment)

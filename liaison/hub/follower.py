@@ -74,6 +74,7 @@ class Follower:
                 lists=self._policy.lists,
                 blind=self._blind,
                 establishments=self._policy.establishments,
+                domains=self._policy.domains,
             )
             answers += await self._writer.commit(command, rides=True)
         self._due.set()

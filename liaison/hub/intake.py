@@ -10,22 +10,21 @@ from collections.abc import Iterable
 
 import msgspec
 
-from liaison.care.facts import DocumentFact, IdentityFact, MovementFact, ReceiptFact
-from liaison.care.identifiers import Identifier
 from liaison.events.envelope import Event
 from liaison.finding import Finding, Severity
 from liaison.hub.contracts import Answer, Reading, Verdict
-from liaison.hub.following import follow_keys
-from liaison.hub.journal.records import Key, MessageRecord, PatientRecord, Record, SeenDropped, SeenRecord, number_id, text_id
+from liaison.hub.journal.records import Key, MessageRecord, PatientRecord, Record, SeenDropped, SeenRecord, text_id
 from liaison.hub.journal.view import Moment, View
+from liaison.hub.needs import fact_keys
 from liaison.hub.outbox import Decided
 from liaison.hub.policy import Policy
 from liaison.hub.refusals import SAME_CONTROL_ID
-from liaison.hub.resolution import BlindIndex, followed_keys, patient_keys
-from liaison.hub.taking import Contradiction, Origin, Taking, document_blinds
+from liaison.hub.resolution import BlindIndex, proposal_blind
+from liaison.hub.taking import Contradiction, Origin, Taking
 from liaison.hub.vault.sealing import pack
 from liaison.private import Private
 from liaison.rules.decision import Owner
+from liaison.rules.foreign import DOCUMENT_OF_ANOTHER_HOSPITAL, Parted
 
 #: Contents remembered under one control id: a feed with a constant one must not grow without end.
 _CONTENTS_KEPT = 8
@@ -66,6 +65,8 @@ class Intake(Private, frozen=True, kw_only=True):
     digest: bytes
     #: What a resend is known by, see ``seen_name``.
     name: str
+    #: The reading's facts, parted by whose identifiers they move.
+    parted: Parted
 
     def needs(self, view: View) -> Iterable[Key]:
         """Whether the message was seen; the patient, stay and document that it names; the lanes that may be written to."""
@@ -77,54 +78,10 @@ class Intake(Private, frozen=True, kw_only=True):
                 if entry.digest == self.digest:
                     yield ("message", entry.message)
                     return
-        keys: list[Key] = []
-        for fact in self.reading.facts:
-            match fact:
-                case IdentityFact():
-                    keys += patient_keys(view, self.index, fact.identifiers)
-                    if fact.absorbed:
-                        keys += patient_keys(view, self.index, fact.absorbed)
-                    if self.policy.follows:
-                        yield from follow_keys(view, self.index, fact)
-                case MovementFact():
-                    keys += self._stay_keys(view, fact.visit)
-                case DocumentFact():
-                    keys += self._document_keys(view, fact)
-                case ReceiptFact():
-                    pass
-        yield from keys
-        for number in {key[1]: None for key in keys if key[0] == "patient"}:
-            if isinstance(number, int):
-                yield from self._lane_keys(view, number)
-
-    def _stay_keys(self, view: View, visit: Identifier) -> list[Key]:
-        blind = self.index.of(visit)
-        key: Key = ("identifier", blind)
-        keys: list[Key] = [key]
-        if view.knows(key) and (entry := view.identifier(blind)) is not None:
-            keys.append(("stay", entry.id))
-            if view.knows(("stay", entry.id)) and (stay := view.stay(entry.id)) is not None:
-                keys += followed_keys(view, stay.patient)
-        return keys
-
-    def _document_keys(self, view: View, fact: DocumentFact) -> list[Key]:
-        keys: list[Key] = []
-        for blind in document_blinds(self.index, fact):
-            key: Key = ("identifier", blind)
-            keys.append(key)
-            if view.knows(key) and (entry := view.identifier(blind)) is not None:
-                keys.append(("document", entry.id))
-                if view.knows(("document", entry.id)) and (document := view.document(entry.id)) is not None:
-                    keys += followed_keys(view, document.patient)
-        return keys
-
-    def _lane_keys(self, view: View, patient: int) -> Iterable[Key]:
-        for destination in self.policy.destinations:
-            yield ("lane", patient, destination)
-        if view.knows(("patient", patient)) and (record := view.patient(patient)) is not None:
-            for absorbed in record.state.absorbed:
-                for destination in self.policy.destinations:
-                    yield ("lane", number_id(absorbed), destination)
+        yield from fact_keys(view, self.index, self.policy, self.parted.facts)
+        for proposed in self.parted.proposed:
+            yield ("proposal", proposal_blind(self.index, proposed))
+            yield from fact_keys(view, self.index, self.policy, proposed.facts)
 
     def decide(self, view: View, moment: Moment) -> tuple[Taken, tuple[Record, ...]]:
         """Fold, compare, decide; or give a resend the reply that its first coming got."""
@@ -140,8 +97,12 @@ class Intake(Private, frozen=True, kw_only=True):
             findings.append(SAME_CONTROL_ID)
         if verdict in _TAKEN:
             try:
-                taking.fold(reading.facts)
-                findings += taking.findings
+                if self.parted.orphan:
+                    raise Contradiction(DOCUMENT_OF_ANOTHER_HOSPITAL.at("PID-3"))
+                taking.fold(self.parted.facts)
+                for proposed in self.parted.proposed:
+                    taking.proposals.put(proposed)
+                findings += (*taking.findings, *taking.proposals.findings)
             except Contradiction as contradiction:
                 taking = self._taking(number, view, moment)
                 findings.append(contradiction.finding)
@@ -161,11 +122,21 @@ class Intake(Private, frozen=True, kw_only=True):
             decisions=tuple(taking.outbox.decisions),
             wake=tuple(taking.outbox.wake),
         )
+        subject = self._subject(taking, moment)
         seen: tuple[Record, ...] = (
             SeenRecord(name=self.name, digest=self.digest, message=number),
             *(SeenDropped(name=self.name, digest=old.digest) for old in entries[: max(0, len(entries) + 1 - _CONTENTS_KEPT)]),
         )
-        return taken, (self._message(taken, number, moment), *taking.records, *taking.outbox.records, *seen)
+        message = self._message(taken, number, moment, subject)
+        proposals = taking.proposals.records(
+            moment, message=number, source=reading.sender.source, establishment=reading.establishment, subject=subject
+        )
+        return taken, (message, *taking.records, *proposals, *taking.outbox.records, *seen)
+
+    def _subject(self, taking: Taking, moment: Moment) -> str:
+        """Under whose key the message is sealed: its patient's, also where another hospital's is all that it speaks of."""
+        about = taking.patient or taking.proposals.concerned
+        return text_id(about.id) if about is not None else f"source:{self.reading.sender.source}:{moment.now:%Y-%m}"
 
     def _taking(self, number: int, view: View, moment: Moment) -> Taking:
         reading = self.reading
@@ -177,12 +148,8 @@ class Intake(Private, frozen=True, kw_only=True):
         )
         return Taking(origin, policy=self.policy, index=self.index, view=view, moment=moment)
 
-    def _message(self, taken: Taken, number: int, moment: Moment) -> MessageRecord:
+    def _message(self, taken: Taken, number: int, moment: Moment, subject: str) -> MessageRecord:
         reading = self.reading
-        if taken.patient is not None:
-            subject = text_id(taken.patient.id)
-        else:
-            subject = f"source:{reading.sender.source}:{moment.now:%Y-%m}"
         return MessageRecord(
             id=number,
             source=reading.sender.source,

@@ -1,18 +1,20 @@
 """Whose message is this: from identifiers to the patient and the stay that they name, inside one establishment.
 
-An identifier leads only inside the establishment that speaks: two hospitals with the same numbers never meet. A patient is found by
-IPP first. A qualified INS finds a patient only where no IPP contradicts it and the strict traits are equal; a name finds nobody.
+An identifier leads only inside one establishment: two hospitals with the same numbers never meet. A patient is found by IPP first. A qualified INS finds a patient only where no IPP contradicts it and the strict traits are equal; a name finds nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
+from liaison.care.facts import DocumentFact
 from liaison.care.identifiers import Identifier, IdentifierKind
 from liaison.care.person import Traits
 from liaison.hub.journal.records import Key, PatientRecord, number_id
 from liaison.hub.journal.view import View
+from liaison.rules.foreign import Proposed
 
 
 class Blind(Protocol):
@@ -22,11 +24,15 @@ class Blind(Protocol):
 
 
 class BlindIndex:
-    """Blind indexes of one establishment's identifiers, computed once each."""
+    """Blind indexes of the identifiers that one establishment speaks of, computed once each.
 
-    def __init__(self, blind: Blind, establishment: str) -> None:
+    ``domains`` tells inside which establishment an authority's identifiers mean something; others mean it inside ``establishment``.
+    """
+
+    def __init__(self, blind: Blind, establishment: str, domains: Mapping[str, str] = MappingProxyType({})) -> None:
         self._blind = blind
         self._establishment = establishment
+        self._domains = domains
         self._known: dict[tuple[str, str, str], bytes] = {}
 
     def of(self, identifier: Identifier) -> bytes:
@@ -45,8 +51,34 @@ class BlindIndex:
         """Of anything that has a kind, an authority and a value."""
         key = (kind, authority, value)
         if (found := self._known.get(key)) is None:
-            found = self._known[key] = self._blind(kind, self._establishment, authority, value)
+            domain = self._domains.get(authority, self._establishment)
+            found = self._known[key] = self._blind(kind, domain, authority, value)
         return found
+
+    def everywhere(self, identifier: Identifier) -> bytes:
+        """Of an INS, whichever hospital's patient has it."""
+        key = (EVERYWHERE, identifier.authority, identifier.value)
+        if (found := self._known.get(key)) is None:
+            found = self._known[key] = self._blind(identifier.kind, EVERYWHERE, identifier.authority, identifier.value)
+        return found
+
+
+#: Stands for the establishment where an INS is looked for in all of them.
+EVERYWHERE = "*"
+
+
+def document_blinds(index: BlindIndex, fact: DocumentFact) -> list[bytes]:
+    """Where a document may be known: under its id first, its set, what replaced it already, what it replaces."""
+    blinds = [index.named("document", "", fact.id), index.named("document-set", "", fact.set_id)]
+    blinds.append(index.named("document-successor", "", fact.id))
+    if fact.replaces:
+        blinds.append(index.named("document", "", fact.replaces))
+    return blinds
+
+
+def proposal_blind(index: BlindIndex, proposed: Proposed) -> bytes:
+    """By what an assertion is known that was proposed before."""
+    return index.named("proposal", proposed.kind, proposed.subject)
 
 
 def patient_keys(view: View, index: BlindIndex, identifiers: Iterable[Identifier]) -> list[Key]:
@@ -107,12 +139,13 @@ def find_patient(
     if by_ins is None:
         return None, False
     other_number = any(known.kind is IdentifierKind.IPP and known.authority in ipps for known in by_ins.state.active_identifiers)
-    if other_number or not _same_strict(by_ins.state.traits, traits):
+    if other_number or not same_strict(by_ins.state.traits, traits):
         return None, True
     return by_ins, False
 
 
-def _same_strict(known: Traits | None, said: Traits | None) -> bool:
+def same_strict(known: Traits | None, said: Traits | None) -> bool:
+    """Whether two identities have the same five strict traits, all of them."""
     if known is None or said is None:
         return False
     return known.are_strict and known.strict == said.strict

@@ -16,6 +16,7 @@ from liaison.care.patient import Patient, fold_identity, fold_merge, patient_cha
 from liaison.care.stay import fold_movement
 from liaison.events.envelope import Event, to_cloudevent_json
 from liaison.finding import Finding
+from liaison.hub.crossing import Proposals, holder_elsewhere, is_shared, met
 from liaison.hub.following import Following, holder_of
 from liaison.hub.journal.queries import event_id
 from liaison.hub.journal.records import (
@@ -44,10 +45,11 @@ from liaison.hub.refusals import (
     TOO_MANY_MOVEMENTS,
     VISIT_OF_ANOTHER,
 )
-from liaison.hub.resolution import BlindIndex, find_patient, followed
+from liaison.hub.resolution import BlindIndex, document_blinds, find_patient, followed
 from liaison.mappings.change_to_event import event_from_change
 from liaison.private import Private
 from liaison.rules.decision import Decision, Objection, Outcome
+from liaison.rules.foreign import ProposalKind, Proposed
 from liaison.rules.golive import kept_in, lateness
 from liaison.rules.letters import decide_letter
 from liaison.rules.routing import decide_event, leaves_production
@@ -74,7 +76,10 @@ class Origin(Private, frozen=True, kw_only=True):
 class Taking:
     """What was folded so far: records to write, events to tell, the outbox."""
 
-    def __init__(self, origin: Origin, *, policy: Policy, index: BlindIndex, view: View, moment: Moment) -> None:
+    def __init__(
+        self, origin: Origin, *, policy: Policy, index: BlindIndex, view: View, moment: Moment, accepted: bool = False
+    ) -> None:
+        """``accepted`` says that a person answers for what is folded: then it may touch other hospitals' patients."""
         self._origin = origin
         self._policy = policy
         self._index_of = index
@@ -84,7 +89,10 @@ class Taking:
         self._standing = policy.going_live.standing(origin.source)
         #: What is said of the events of the fact in hand when they are no news any more.
         self._late: Objection | None = None
+        self._accepted = accepted
+        self._profile = None if accepted else policy.profiles.get(origin.source)
         self.patient: PatientRecord | None = None
+        self.proposals = Proposals(view, index)
         self.findings: list[Finding] = []
         self.records: list[Record] = []
         self.events: list[Event] = []
@@ -100,7 +108,8 @@ class Taking:
             if number and isinstance(fact, IdentityFact | DocumentFact):
                 # An A40 repeats its pairs and a report its documents: each sees what the ones before it changed.
                 self._view = self._view.over(self.records)
-            self._late = lateness(fact, self._standing, self._moment.now)
+            # What a person accepted is news, however old.
+            self._late = None if self._accepted else lateness(fact, self._standing, self._moment.now)
             match fact:
                 case IdentityFact(action=IdentityAction.MERGE):
                     self._merge(fact)
@@ -125,6 +134,18 @@ class Taking:
         if elsewhere:
             self.findings.append(INS_ELSEWHERE)
             self._contest(fact.identifiers)
+        if old or fact.removes_ins:
+            of_ins = fact.removes_ins or any(one.kind is IdentifierKind.INS for one in old)
+            if of_ins and before is not None and is_shared(before, self._profile):
+                self.patient = before
+                self.proposals.put(Proposed(kind=ProposalKind.IDENTIFIER_CHANGE, facts=(fact,)))
+                return
+        elif self._policy.several and self._profile is not None:
+            found = met(self._view, self._index_of, fact, before, establishment=self._origin.establishment, policy=self._policy)
+            if isinstance(found, Proposed):
+                self.proposals.put(found)
+            else:
+                before = found
         number = before.id if before is not None else self._moment.next_id()
         if before is None:
             self._new.add(number)
@@ -135,6 +156,9 @@ class Taking:
     def _merge(self, fact: IdentityFact) -> None:
         survivor, _ = find_patient(self._view, self._index_of, fact.identifiers, fact.traits)
         absorbed, _ = find_patient(self._view, self._index_of, fact.absorbed, None)
+        if is_shared(survivor, self._profile) or is_shared(absorbed, self._profile):
+            self.proposals.put(Proposed(kind=ProposalKind.MERGE, facts=(fact,)))
+            return
         number = survivor.id if survivor is not None else self._moment.next_id()
         if survivor is None:
             self._new.add(number)
@@ -144,12 +168,14 @@ class Taking:
             fact,
             patient_id=text_id(number),
         )
-        self._index(state.identifiers, number, merged=True)
+        # Numbers of other authorities follow the merge; here they could mean somebody else's.
+        said = {one.authority for one in (*fact.identifiers, *fact.absorbed)}
+        self._index((one for one in state.identifiers if one.authority in said), number, merged=True)
         if absorbed is not None and gone is not None and gone != absorbed.state:
             self.records.append(replace(absorbed, state=gone))
         after = _with_state(survivor, number, state)
         if absorbed is not None and absorbed.id != number:
-            after = self._following(lambda following: following.carried(after, absorbed), after)
+            after = self._carried(after, absorbed)
         self._tell_patient(survivor, self._followed(fact, survivor, after))
 
     def _contest(self, identifiers: Iterable[Identifier]) -> None:
@@ -195,6 +221,15 @@ class Taking:
             known = self._view.identifier(blind) if self._view.knows(key) else None
             if known is None or (known.id != number and self._may_move(identifier, known, merged)):
                 self.records.append(IdentifierRecord(blind=blind, target="patient", id=number))
+            if self._policy.several and identifier.kind is IdentifierKind.INS:
+                self._index_everywhere(identifier, number)
+
+    def _index_everywhere(self, ins: Identifier, number: int) -> None:
+        blind = self._index_of.everywhere(ins)
+        if self._view.knows(("identifier", blind)):
+            known = self._view.identifier(blind)
+            if known is None or (known.id != number and self._may_move(ins, known, merged=False)):
+                self.records.append(IdentifierRecord(blind=blind, target="patient", id=number))
 
     def _may_move(self, identifier: Identifier, known: IdentifierRecord, merged: bool) -> bool:
         """Whether an identifier may lead to another patient: a number by a merge, an INS when nobody has it any more."""
@@ -211,6 +246,40 @@ class Taking:
         if self.patient is None:
             raise Contradiction(NOBODY)
         return self.patient
+
+    # Between hospitals ------------------------------------------------------------------------------------------------------------
+
+    def accept(self, proposed: Proposed) -> None:
+        """Do what was proposed. Raises Contradiction as ``fold`` does."""
+        if proposed.kind not in (ProposalKind.LINK, ProposalKind.INS_MATCH):
+            self.fold(proposed.facts)
+            return
+        for fact in proposed.facts:
+            if isinstance(fact, IdentityFact):
+                self._join(fact)
+
+    def _join(self, fact: IdentityFact) -> None:
+        """Make one patient of those that the identifiers lead to; no identifier is given up."""
+        found = [find_patient(self._view, self._index_of, (one,), fact.traits)[0] for one in fact.identifiers]
+        found.append(holder_elsewhere(self._view, self._index_of, fact) if self._policy.several else None)
+        patients = sorted({one.id: one for one in found if one is not None}.values(), key=lambda one: one.id)
+        if len(patients) < 2:
+            self._identity(fact)
+            return
+        survivor, *others = patients
+        after = survivor
+        together = replace(fact, action=IdentityAction.MERGE, absorbed=())
+        for other in others:
+            state, gone = fold_merge(after.state, other.state, together, patient_id=survivor.state.id)
+            after = replace(after, state=state)
+            if gone is not None:
+                self.records.append(replace(other, state=gone))
+            after = self._carried(after, other)
+        self._index(fact.identifiers, survivor.id, merged=True)
+        self._tell_patient(survivor, self._followed(fact, survivor, after))
+
+    def _carried(self, survivor: PatientRecord, absorbed: PatientRecord) -> PatientRecord:
+        return self._following(lambda following: following.carried(survivor, absorbed), survivor)
 
     # Stays ------------------------------------------------------------------------------------------------------------------------
 
@@ -412,12 +481,3 @@ class Taking:
 
 def _with_state(before: PatientRecord | None, number: int, state: Patient) -> PatientRecord:
     return PatientRecord(id=number, state=state) if before is None else replace(before, state=state)
-
-
-def document_blinds(index: BlindIndex, fact: DocumentFact) -> list[bytes]:
-    """Where a document may be known: under its id first, its set, what replaced it already, what it replaces."""
-    blinds = [index.named("document", "", fact.id), index.named("document-set", "", fact.set_id)]
-    blinds.append(index.named("document-successor", "", fact.id))
-    if fact.replaces:
-        blinds.append(index.named("document", "", fact.replaces))
-    return blinds

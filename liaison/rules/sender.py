@@ -12,7 +12,7 @@ import msgspec
 
 from liaison.care.identifiers import Identifier, IdentifierKind, finess
 from liaison.finding import Finding
-from liaison.hl7.faults import fatal, warning
+from liaison.hl7.faults import fatal, information, warning
 from liaison.mappings.interpretation import SourceProfile
 from liaison.private import Private
 
@@ -39,6 +39,11 @@ PROPOSED = warning(
     "sender.proposed",
     "Ce que le message affirme d'un patient d'un autre établissement n'est pas appliqué : c'est proposé à une personne, qui décidera.",
     "N'émettre que vos propres identifiants ; si cette autorité est la vôtre, demander à l'exploitant de l'ajouter à « authorities ».",
+)
+
+INS_MET = information(
+    "sender.ins-match",
+    "Un autre établissement connaît un patient sous cette INS : le rapprochement n'est pas fait, il est proposé à une personne.",
 )
 
 

@@ -60,9 +60,11 @@ def test_what_could_hold_a_person_is_sealed() -> None:
         "delivery.recipient",
         "parcel.body",
         "follow.state",
+        "proposal.facts",
         "audit.reason",
     }
-    assert {name for name, mark in marks().items() if mark == "blind"} == {"seen.digest", "identifier.blind", "follow.blind"}
+    blind = {name for name, mark in marks().items() if mark == "blind"}
+    assert blind == {"seen.digest", "identifier.blind", "follow.blind", "proposal.blind"}
 
 
 def test_what_grows_with_traffic_has_the_day_first_in_its_key() -> None:

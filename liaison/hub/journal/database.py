@@ -26,6 +26,8 @@ from liaison.hub.journal.records import (
     MessageHead,
     MessageRecord,
     ParcelRecord,
+    ProposalHead,
+    ProposalState,
     Record,
     SeenDropped,
     SeenRecord,
@@ -156,7 +158,7 @@ class Database:
                 highest = max(
                     highest, self._connection.execute(select(func.max(table.c.id)).where(table.c.day == day)).scalar() or 0
                 )
-        for table in (schema.patient, schema.stay, schema.document, schema.hold, schema.audit):
+        for table in (schema.patient, schema.stay, schema.document, schema.hold, schema.audit, schema.proposal):
             highest = max(highest, self._connection.execute(select(func.max(table.c.id))).scalar() or 0)
         self._connection.rollback()
         return highest
@@ -274,6 +276,11 @@ class Database:
         for key in keys:
             rows = self._run(_QUEUED, key[1:])
             view.load(key, rows[0][0] if rows else None)
+
+    def _load_proposal(self, view: View, keys: list[Key]) -> None:
+        table = schema.proposal.c
+        for number, blind, state in self._in((table.id, table.blind, table.state), table.blind, [key[1] for key in keys]):
+            view.load(("proposal", blind), ProposalHead(id=number, state=ProposalState(state)))
 
     def _load_switch(self, view: View, keys: list[Key]) -> None:
         table = schema.switch.c

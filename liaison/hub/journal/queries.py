@@ -15,6 +15,7 @@ from liaison.hub.journal.records import (
     DeliveryRecord,
     DocumentRecord,
     PatientRecord,
+    ProposalRecord,
     day_of,
     from_microseconds,
     text_id,
@@ -40,6 +41,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     messages_by_verdict: dict[str, int]
     deliveries: dict[str, int]
     holds: int
+    #: What a person is asked to accept of other hospitals' patients.
+    proposals: int
     #: What a person stopped: ``letters``, ``deliveries``, ``destination/<name>``, ``source/<name>``.
     stopped: tuple[str, ...]
 
@@ -97,6 +100,21 @@ class DeliveryLine(msgspec.Struct, frozen=True, kw_only=True):
     receipts: tuple[AttemptLine, ...]
 
 
+class ProposalLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One proposal, without anybody's identity."""
+
+    id: str
+    source: str
+    #: FINESS of the establishment that asserts.
+    establishment: str
+    kind: str
+    #: The message that asserted it first.
+    message: str
+    state: str
+    since: str
+    decided_at: str | None
+
+
 class JournalReader:
     """Queries on a journal file. Each call opens and ends its own read, so that checkpoints are never held up.
 
@@ -151,6 +169,9 @@ class JournalReader:
                 holds=int(
                     count(select(func.count()).select_from(schema.hold).where(schema.hold.c.released_at.is_(None))).scalar() or 0
                 ),
+                proposals=int(
+                    count(select(func.count()).select_from(schema.proposal).where(schema.proposal.c.state == "open")).scalar() or 0
+                ),
                 stopped=tuple(count(select(schema.switch.c.name).where(_STOPPED).order_by(schema.switch.c.name)).scalars()),
             )
 
@@ -159,6 +180,44 @@ class JournalReader:
         with self._connection.begin():
             rows = self._connection.execute(select(schema.switch).where(_STOPPED).order_by(schema.switch.c.name))
             return {row.name: row.since for row in rows}
+
+    def proposals(self, *, state: str = "open", after: int = 0, most: int = 100) -> tuple[ProposalLine, ...]:
+        """Proposals in a state (empty: in any), oldest first, from the one after ``after`` on."""
+        table = schema.proposal.c
+        columns = (
+            table.id,
+            table.source,
+            table.establishment,
+            table.kind,
+            table.message,
+            table.state,
+            table.since,
+            table.decided_at,
+        )
+        asked = select(*columns).where(table.id > after).order_by(table.id).limit(most)
+        if state:
+            asked = asked.where(table.state == state)
+        with self._connection.begin():
+            rows = self._connection.execute(asked).all()
+        return tuple(
+            ProposalLine(
+                id=text_id(row.id),
+                source=row.source,
+                establishment=row.establishment,
+                kind=row.kind,
+                message=text_id(row.message),
+                state=row.state,
+                since=from_microseconds(row.since).isoformat(),
+                decided_at=None if row.decided_at is None else from_microseconds(row.decided_at).isoformat(),
+            )
+            for row in rows
+        )
+
+    def proposal(self, number: int) -> ProposalRecord | None:
+        """A proposal with the facts as they were asserted. Raises SubjectErased when its patient was."""
+        with self._connection.begin():
+            row = self._connection.execute(select(schema.proposal).where(schema.proposal.c.id == number)).first()
+        return None if row is None else self._open.proposal(tuple(row))
 
     def audit(self, *, before: int | None = None, most: int = 100) -> tuple[AuditRecord, ...]:
         """Acts of operators, newest first; ``before`` is the id to go on from."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 from liaison.care.document import Document
+from liaison.care.facts import Fact
 from liaison.care.patient import Patient
 from liaison.care.stay import Stay
 from liaison.hub.states import Work
@@ -257,6 +258,41 @@ class HoldRecord(Private, frozen=True, kw_only=True):
     since: int
 
 
+class ProposalState(enum.StrEnum):
+    """Where a proposal stands."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class ProposalHead(Private, frozen=True, kw_only=True):
+    """What is known of an assertion that was proposed."""
+
+    id: int
+    state: ProposalState
+
+
+class ProposalRecord(Private, frozen=True, kw_only=True):
+    """What a source asserted of another hospital's patient, until a person decides."""
+
+    id: int
+    #: By what the same assertion is known when it comes again.
+    blind: bytes
+    source: str
+    #: FINESS of the establishment that asserts.
+    establishment: str
+    kind: str
+    #: The message that asserted it first.
+    message: int
+    state: ProposalState = ProposalState.OPEN
+    since: int
+    decided_at: int | None = None
+    #: Whose key seals it.
+    subject: str
+    facts: tuple[Fact, ...]
+
+
 class SwitchRecord(Private, frozen=True, kw_only=True):
     """Something that a person stopped, by its name in ``hub/switches.py``; ``since`` None: it goes on."""
 
@@ -342,6 +378,7 @@ Record: TypeAlias = (
     | ReceiptRecord
     | ParcelRecord
     | HoldRecord
+    | ProposalRecord
     | SwitchRecord
     | AuditRecord
     | FollowRecord

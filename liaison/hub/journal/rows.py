@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Table
 
 from liaison.care.document import Document
+from liaison.care.facts import Fact
 from liaison.care.patient import Patient
 from liaison.care.stay import Stay
 from liaison.hub.journal import schema
@@ -29,6 +30,8 @@ from liaison.hub.journal.records import (
     MessageRecord,
     ParcelRecord,
     PatientRecord,
+    ProposalRecord,
+    ProposalState,
     ReceiptRecord,
     Record,
     SeenRecord,
@@ -57,6 +60,7 @@ _Mailed: TypeAlias = tuple[tuple[bytes, str], ...]
 _document = msgspec.msgpack.Decoder(tuple[Document, _Mailed, EventRefs]).decode
 _document_before = msgspec.msgpack.Decoder(tuple[Document, _Mailed]).decode
 _enrolment = msgspec.msgpack.Decoder(Enrolment).decode
+_facts = msgspec.msgpack.Decoder(tuple[Fact, ...]).decode
 
 
 def place(table: str, row: object, column: str) -> bytes:
@@ -84,6 +88,7 @@ class Sealer:
             ParcelRecord: self._parcel,
             FollowRecord: self._follow,
             HoldRecord: lambda r: ((schema.hold, (r.id, r.message, r.delivery, r.owner, r.rule, r.reason, r.since, None)),),
+            ProposalRecord: self._proposal,
             SwitchRecord: lambda r: ((schema.switch, (r.name, r.since)),),
             AuditRecord: self._audit,
         }
@@ -185,6 +190,11 @@ class Sealer:
             sealed = Vault.seal(self._key(text_id(r.patient)), place("parcel", r.delivery, "body"), r.body)
             yield schema.parcel, (day_of(r.delivery), r.delivery, sealed)
 
+    def _proposal(self, r: ProposalRecord) -> Iterable[tuple[Table, Row]]:
+        sealed = Vault.seal(self._key(r.subject), place("proposal", r.id, "facts"), _encode(r.facts))
+        clear = (r.source, r.establishment, r.kind, r.message, str(r.state), r.since, r.decided_at, r.subject)
+        yield schema.proposal, (r.id, r.blind, *clear, sealed)
+
     def _audit(self, r: AuditRecord) -> Iterable[tuple[Table, Row]]:
         sealed = Vault.seal(self._key(audit_subject(r.at)), place("audit", r.id, "reason"), r.reason.encode())
         yield schema.audit, (r.id, r.at, r.operator, r.act, r.target, r.outcome, sealed)
@@ -208,6 +218,7 @@ REPLACED = frozenset(
         schema.switch,
         schema.audit,
         schema.follow,
+        schema.proposal,
     }
 )
 
@@ -315,6 +326,24 @@ class Opener:
     def parcel(self, delivery: int, patient: int, sealed: bytes) -> bytes:
         """A letter as it was rendered."""
         return Vault.open(self._keys.get(text_id(patient)), place("parcel", delivery, "body"), sealed)
+
+    def proposal(self, row: Row) -> ProposalRecord:
+        """From the whole row of the table. Raises SubjectErased when its patient was."""
+        number, blind, source, establishment, kind, message, state, since, decided_at, subject, sealed = row
+        plain = Vault.open(self._keys.get(subject), place("proposal", number, "facts"), sealed)
+        return ProposalRecord(
+            id=number,
+            blind=blind,
+            source=source,
+            establishment=establishment,
+            kind=kind,
+            message=message,
+            state=ProposalState(state),
+            since=since,
+            decided_at=decided_at,
+            subject=subject,
+            facts=_facts(plain),
+        )
 
     def audit(self, row: Row) -> AuditRecord:
         """From the whole row of the table; the reason is empty once the key of its month is destroyed."""

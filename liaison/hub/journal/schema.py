@@ -251,3 +251,21 @@ follow = Table(
     sqlite_with_rowid=False,
 )
 Index("follow_due", follow.c.due, sqlite_where=follow.c.due.is_not(None))
+
+#: What a source asserted of another hospital's patient; ``blind`` knows the same assertion when it comes again.
+proposal = Table(
+    "proposal",
+    metadata,
+    _clear("id", _NUMBER, key=True),
+    _blind("blind"),
+    _clear("source", String),
+    _clear("establishment", String),
+    _clear("kind", String),
+    _clear("message", BigInteger),
+    _clear("state", String),
+    _clear("since", BigInteger),
+    _clear("decided_at", BigInteger, null=True),
+    _clear("subject", String),
+    _sealed("facts"),
+)
+Index("proposal_blind", proposal.c.blind, unique=True)

@@ -18,6 +18,8 @@ from liaison.hub.journal.records import (
     MessageHead,
     MessageRecord,
     PatientRecord,
+    ProposalHead,
+    ProposalRecord,
     Record,
     SeenDropped,
     SeenRecord,
@@ -157,6 +159,11 @@ class View:
         value: int | None = self._get(("queued", patient, destination, seq))
         return value
 
+    def proposal(self, blind: bytes) -> ProposalHead | None:
+        """Whether an assertion was proposed before, and what became of it."""
+        value: ProposalHead | None = self._get(("proposal", blind))
+        return value
+
     def switch(self, name: str) -> SwitchRecord | None:
         """What was stopped under a name, if it is."""
         value: SwitchRecord | None = self._get(("switch", name))
@@ -261,6 +268,10 @@ def _lay_message(values: dict[Key, Any], record: MessageRecord) -> None:
     values["message", record.id] = MessageHead(id=record.id, verdict=record.verdict, reply=record.reply)
 
 
+def _lay_proposal(values: dict[Key, Any], record: ProposalRecord) -> None:
+    values["proposal", record.blind] = ProposalHead(id=record.id, state=record.state)
+
+
 def _lay_switch(values: dict[Key, Any], record: SwitchRecord) -> None:
     values["switch", record.name] = record
 
@@ -276,6 +287,7 @@ _LAID: Mapping[type[Any], Callable[[dict[Key, Any], Any], None]] = {
     SeenRecord: _lay_seen,
     SeenDropped: _lay_seen_dropped,
     MessageRecord: _lay_message,
+    ProposalRecord: _lay_proposal,
     SwitchRecord: _lay_switch,
     FollowRecord: _lay_follow,
 }
