@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "explain": "liaison.cli.explain",
     "letters": "liaison.cli.letters",
     "pause": "liaison.cli.pause",
+    "proposals": "liaison.cli.proposals",
     "resume": "liaison.cli.resume",
     "send": "liaison.cli.send",
     "run": "liaison.cli.run",

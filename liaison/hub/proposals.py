@@ -7,11 +7,13 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from liaison.care.facts import IdentityFact, MovementFact
+from liaison.hub.crossing import holder_elsewhere
 from liaison.hub.journal.records import Key, PatientRecord, ProposalRecord, ProposalState, Record
 from liaison.hub.journal.view import Moment, View
 from liaison.hub.needs import fact_keys
 from liaison.hub.policy import Policy
-from liaison.hub.resolution import Blind, BlindIndex
+from liaison.hub.resolution import Blind, BlindIndex, find_patient, patient_keys
 from liaison.hub.taking import Contradiction, Origin, Taking
 from liaison.private import Private
 from liaison.rules.foreign import ProposalKind, Proposed
@@ -49,7 +51,11 @@ class AcceptProposal(Private, frozen=True, kw_only=True):
     def needs(self, view: View) -> Iterable[Key]:
         """Whether it is still open; the patients and stays that it is about; the lanes that may be written to."""
         yield ("proposal", self.proposal.blind)
-        yield from fact_keys(view, self.index, self.policy, self.proposal.facts)
+        facts = self.proposal.facts
+        yield from fact_keys(view, self.index, self.policy, facts)
+        for fact in facts:
+            if isinstance(fact, MovementFact):  # one that is proposed alone has no identity beside it
+                yield from patient_keys(view, self.index, fact.patient)
 
     def decide(self, view: View, moment: Moment) -> tuple[Accepted, tuple[Record, ...]]:
         """Fold what was asserted, with the state as it is today."""
@@ -83,6 +89,27 @@ class RefuseProposal(Private, frozen=True, kw_only=True):
         if not _is_open(view, self.proposal):
             return Answered.ALREADY, ()
         return Answered.DONE, (_decided(self.proposal, ProposalState.REFUSED, moment),)
+
+
+class PatientsOf(Private, frozen=True, kw_only=True):
+    """Whom a proposal is about today. Asked of the writer, which knows where identifiers lead; writes nothing."""
+
+    accept: AcceptProposal
+
+    def needs(self, view: View) -> Iterable[Key]:
+        """What accepting needs."""
+        yield from self.accept.needs(view)
+
+    def decide(self, view: View, moment: Moment) -> tuple[tuple[PatientRecord, ...], tuple[Record, ...]]:
+        """Each patient that an identifier of the facts leads to, once."""
+        index = self.accept.index
+        found: dict[int, PatientRecord] = {}
+        for fact in self.accept.proposal.facts:
+            if isinstance(fact, IdentityFact):
+                people = [find_patient(view, index, (one,), fact.traits)[0] for one in (*fact.identifiers, *fact.absorbed)]
+                people.append(holder_elsewhere(view, index, fact) if self.accept.policy.several else None)
+                found.update((one.id, one) for one in people if one is not None)
+        return tuple(found.values()), ()
 
 
 def accept(proposal: ProposalRecord, policy: Policy, blind: Blind) -> AcceptProposal:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,25 +87,25 @@ def test_the_same_assertion_has_the_same_subject_and_another_has_not() -> None:
 numbers = st.sampled_from(
     [OWN, ipp("2"), THEIRS, ipp("2", OTHER), ins(MATRICULE), ipp("1", "local:clinique/CH"), ipp("1", "oid:1.2.3")]
 )
-lists = st.lists(numbers, min_size=1, max_size=3, unique=True).map(tuple)
-makers: st.SearchStrategy[Callable[..., Fact]] = st.sampled_from([stay, document])
-identities = st.one_of(
-    st.builds(lambda one: said(*one), lists),
-    st.builds(lambda one, old, action: said(*one, action=action, absorbed=old), lists, lists, st.sampled_from([MERGE, CHANGE])),
-)
-messages = st.builds(
-    lambda first, more, authority: (
-        first,
-        *((stay(*first.identifiers, authority=authority),) if "stay" in more else ()),
-        *((document(*first.identifiers),) if "document" in more else ()),
-    ),
-    identities,
-    st.sets(st.sampled_from(["stay", "document"])),
-    st.sampled_from([f"finess:{FINESS}", OTHER]),
+lists: st.SearchStrategy[tuple[Identifier, ...]] = st.lists(numbers, min_size=1, max_size=3, unique=True).map(
+    lambda found: tuple(found)
 )
 
 
-@given(facts=messages, strict=st.booleans())
+@st.composite
+def messages(draw: st.DrawFn) -> tuple[Fact, ...]:
+    """One message: an identity, perhaps a merge or a change of number, with or without a movement and a document."""
+    action = draw(st.sampled_from(IdentityAction))
+    first = said(*draw(lists), action=action, absorbed=() if action is IdentityAction.ASSERT else draw(lists))
+    facts: list[Fact] = [first]
+    if draw(st.booleans()):
+        facts.append(stay(*first.identifiers, authority=draw(st.sampled_from([f"finess:{FINESS}", OTHER]))))
+    if draw(st.booleans()):
+        facts.append(document(*first.identifiers))
+    return tuple(facts)
+
+
+@given(facts=messages(), strict=st.booleans())
 def test_no_identifier_of_another_hospital_ever_acts_and_nothing_is_lost(facts: tuple[Fact, ...], strict: bool) -> None:
     profile = replace(PROFILE, own_authorities=frozenset({f"finess:{FINESS}"})) if strict else PROFILE
     parted = part(facts, profile)
