@@ -87,9 +87,7 @@ def test_the_same_assertion_has_the_same_subject_and_another_has_not() -> None:
 numbers = st.sampled_from(
     [OWN, ipp("2"), THEIRS, ipp("2", OTHER), ins(MATRICULE), ipp("1", "local:clinique/CH"), ipp("1", "oid:1.2.3")]
 )
-lists: st.SearchStrategy[tuple[Identifier, ...]] = st.lists(numbers, min_size=1, max_size=3, unique=True).map(
-    lambda found: tuple(found)
-)
+lists: st.SearchStrategy[tuple[Identifier, ...]] = st.lists(numbers, min_size=1, max_size=3, unique=True).map(tuple)
 
 
 @st.composite

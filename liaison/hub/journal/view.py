@@ -91,6 +91,11 @@ class View:
                     values[key] = value
         return wanted
 
+    @property
+    def size(self) -> int:
+        """How many keys are known."""
+        return len(self._values)
+
     def load(self, key: Key, value: object) -> None:
         """Note what the journal has under ``key`` (None: nothing)."""
         self._values.setdefault(key, value)

@@ -208,10 +208,11 @@ class Writer:
         except NotAsked:
             # What a command before it in the batch wrote leads further than what was fetched for all: fetch and decide again.
             for _ in range(2 * _ROUNDS):
-                wanted = view.missing(command.needs(view))
-                if not wanted:
+                known = view.size
+                if wanted := view.missing(command.needs(view)):
+                    self._database.load(view, wanted)
+                elif view.size == known:  # what came out of the cache may lead further too
                     break
-                self._database.load(view, wanted)
             return command.decide(view, moment)
 
     def _recover(self, error: Exception) -> None:
