@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -52,13 +53,14 @@ class Reply:
 
 
 class MllpConnection:
-    """One connection to a hub; ``async with``."""
+    """One connection to a hub; ``async with``. In TLS with the context of a peer, if one is given."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._port = port
+        self._tls = tls
 
     async def __aenter__(self) -> Self:
-        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 20)
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 20, ssl=self._tls)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -90,9 +92,9 @@ class MllpConnection:
         return b""
 
 
-async def send_once(port: int, message: bytes, seconds: float = 30.0) -> Reply:
+async def send_once(port: int, message: bytes, seconds: float = 30.0, tls: ssl.SSLContext | None = None) -> Reply:
     """One message on a connection of its own."""
-    async with MllpConnection(port) as connection:
+    async with MllpConnection(port, tls) as connection:
         return await connection.send(message, seconds)
 
 

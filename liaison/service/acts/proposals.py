@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -24,7 +24,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     #: Empty: whatever became of them.
     state: Literal["", "open", "accepted", "refused"] = "open"
     #: Id of the last one seen; empty: from the first.
-    after: HubId | Literal[""] = ""
+    after: Annotated[str, msgspec.Meta(pattern=r"^([0-7][0-9a-f]{15})?$")] = ""
     most: int = 100
 
 
