@@ -70,16 +70,7 @@ def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetim
     header = message.header
     kind, event = header.value(9).strip().upper()[:20], header.value(9, 2).strip().upper()[:20]
     control_id = header.value(10).strip()
-    heard = speaker(said_of(message, profile), profile) if is_guarded(profile) else profile.finess
-    try:
-        if isinstance(heard, Finding):
-            interpretation = _unheard(message, heard)
-        else:
-            if heard != profile.finess:
-                profile = replace(profile, finess=heard)
-            interpretation = interpret_document_message(message, profile) if kind in DOCUMENT_KINDS else interpret(message, profile)
-    except Hl7Error as error:
-        interpretation = _unheard(message, error.finding)
+    interpretation, profile = interpret_hl7(message, profile)
     findings = interpretation.findings
     answerable = bool(control_id)
     verdict = verdict_of(interpretation) if answerable else Verdict.QUARANTINED
@@ -110,6 +101,20 @@ def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetim
         packed=pack(raw) if len(raw) >= LARGE else None,
         establishment=profile.finess or profile.source,
     )
+
+
+def interpret_hl7(message: Message, profile: SourceProfile) -> tuple[Interpretation, SourceProfile]:
+    """What a message asserts, read under the profile of the establishment that is heard in it."""
+    heard = speaker(said_of(message, profile), profile) if is_guarded(profile) else profile.finess
+    if isinstance(heard, Finding):
+        return _unheard(message, heard), profile
+    if heard != profile.finess:
+        profile = replace(profile, finess=heard)
+    carries = message.header.value(9).strip().upper() in DOCUMENT_KINDS
+    try:
+        return (interpret_document_message(message, profile) if carries else interpret(message, profile)), profile
+    except Hl7Error as error:
+        return _unheard(message, error.finding), profile
 
 
 def said_of(message: Message, profile: SourceProfile) -> Said:

@@ -22,16 +22,16 @@ from liaison.hl7.message import Message
 from liaison.hprim.recognise import finding_of, recognise
 from liaison.hub.contracts import MessageIds, Reading, Sender, Verdict
 from liaison.hub.file_findings import EMPTY, FOREIGN, NO_DOCUMENT, PDF_ALONE, PLAIN_MAIL, RECEIPT, SIDE_ALONE, UTF16, unsafe
-from liaison.hub.reading import LARGE, TEXTS, read_hl7, verdict_of
+from liaison.hub.reading import LARGE, TEXTS, interpret_hl7, read_hl7, verdict_of
 from liaison.hub.vault.sealing import pack
 from liaison.mappings.cda_to_facts import interpret_cda
-from liaison.mappings.document_to_facts import interpret_document_message
-from liaison.mappings.interpretation import SourceProfile
+from liaison.mappings.interpretation import Interpretation, SourceProfile, Understanding
 from liaison.mappings.pdf_side import cda_of_pair
 from liaison.mssante.container import UnsafeArchive, unpack
 from liaison.mssante.received import looks_like_mail, read_mail
 from liaison.mssante.xdm import read_archive
 from liaison.private import Private
+from liaison.rules.sender import Said, is_guarded, speaker
 from liaison.sidefile.pair import find_pair, is_pdf
 from liaison.sidefile.read import side_kind
 
@@ -69,6 +69,7 @@ _UTF16_XML: Final = (b"\xff\xfe<\x00", b"\xfe\xff\x00<")
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 #: Findings that make the content of an archive doubtful: what was described is not what is there, or not of one patient.
 _DOUBTFUL: Final = frozenset({"xdm.hash", "xdm.size", "xdm.patient", "xdm.several-patients"})
+_CUSTODIAN: Final = "/ClinicalDocument/custodian"
 _ORDER: Final = (Verdict.IGNORED, Verdict.ACCEPTED, Verdict.ACCEPTED_WITH_FINDINGS, Verdict.QUARANTINED)
 
 
@@ -116,7 +117,7 @@ def read_file(raw: bytes, sender: Sender, profile: SourceProfile, *, now: dateti
         verdict = Verdict.QUARANTINED
     documents = tuple(dict.fromkeys(contents.documents))
     for rank, content in enumerate(documents, 1):
-        interpretation = interpret_cda(content, profile, received_at=now)
+        interpretation = _heard(interpret_cda(content, profile, received_at=now), profile)
         place = f"document {rank}, " if len(documents) > 1 else ""
         findings += [replace(finding, where=f"{place}{finding.where}") for finding in interpretation.findings]
         facts += interpretation.facts
@@ -139,11 +140,24 @@ def read_file(raw: bytes, sender: Sender, profile: SourceProfile, *, now: dateti
     )
 
 
+def _heard(interpretation: Interpretation, profile: SourceProfile) -> Interpretation:
+    """The interpretation of a document, unless the structure that keeps it is none that this source may speak for."""
+    if not is_guarded(profile):
+        return interpretation
+    # A file has no MSH: its keeper alone says whose it is.
+    place = tuple(fact.finess for fact in interpretation.facts if isinstance(fact, DocumentFact) and fact.finess)
+    heard = speaker(Said(place=place), replace(profile, senders=frozenset()))
+    if not isinstance(heard, Finding):
+        return interpretation
+    told = replace(heard, where=_CUSTODIAN)
+    return Interpretation(understanding=Understanding.NOT_UNDERSTOOD, findings=(*interpretation.findings, told))
+
+
 def documents_of(raw: bytes, profile: SourceProfile) -> Mapping[str, bytes]:
     """The documents that a message or a file carries, by digest. Never raises for what it holds."""
     if kind_of(raw) is FileKind.HL7:
         try:
-            return interpret_document_message(Message.parse(raw), profile).documents
+            return interpret_hl7(Message.parse(raw, charset=profile.charset), profile)[0].documents
         except Hl7Error:
             return {}
     return {hashlib.sha256(content).hexdigest(): content for content in contents_of(raw, profile).documents}
