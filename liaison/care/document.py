@@ -11,6 +11,7 @@ import msgspec
 from liaison.care import notes as rules
 from liaison.care.changes import Change, Remembering, Told
 from liaison.care.facts import DocumentAction, DocumentFact
+from liaison.care.stay import Stay
 from liaison.private import Private
 
 
@@ -99,6 +100,21 @@ def fold_document(before: Document | None, fact: DocumentFact, *, patient_id: st
         if one.status is DocumentStatus.CURRENT
     ]
     return DocumentFold(document=document, others=tuple(replaced))
+
+
+def completed_by_stay(fact: DocumentFact, stay: Stay) -> DocumentFact:
+    """The fact with what its stay knows and its own message left out: who sent the patient, the unit, where the patient goes."""
+    first = () if stay.referring_physician is None else (stay.referring_physician,)
+    # Mode, destination and FINESS are one statement: a message that says part of it says all of it.
+    leaves = bool(fact.discharge_mode or fact.discharge_destination or fact.discharge_finess)
+    return msgspec.structs.replace(
+        fact,
+        referrers=fact.referrers or (*first, *(one for one in stay.referrers if one not in first)),
+        unit=fact.unit or stay.place.uf_medical or stay.place.uf_lodging,
+        discharge_mode=fact.discharge_mode if leaves else stay.discharge_mode,
+        discharge_destination=fact.discharge_destination if leaves else stay.destination,
+        discharge_finess=fact.discharge_finess if leaves else stay.destination_finess,
+    )
 
 
 def document_changes(before: Document | None, after: Document) -> tuple[Change, ...]:

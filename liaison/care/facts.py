@@ -112,7 +112,10 @@ class MovementFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="
     #: PV1-51 = V: only the venue is annulled, else the dossier too.
     cancels_visit_only: bool = False
     attending_physician: Professional | None = None
+    #: PV1-8.
     referring_physician: Professional | None = None
+    #: ROL RP and RT: who else sent the patient.
+    referrers: tuple[Professional, ...] = ()
     #: Version order of one movement: (EVN-2, MSH-7, MSH-10).
     recorded_at: datetime
     sent_at: datetime
@@ -138,6 +141,8 @@ class Addressee(Private, frozen=True, kw_only=True, omit_defaults=True):
     organisation_name: str = ""
     #: The patient's matricule when the addressee is the patient.
     patient_matricule: str = ""
+    #: Whether only a contact segment (CTD) names them: then the directory must confirm the address.
+    unconfirmed: bool = False
 
 
 class DocumentFlags(Private, frozen=True, kw_only=True, omit_defaults=True):
@@ -196,6 +201,14 @@ class DocumentFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="
     visit: Identifier | None = None
     episode: Identifier | None = None
     patient_class: str = ""
+    #: Who sent the patient: PV1-8, then ROL RP and RT.
+    referrers: tuple[Professional, ...] = ()
+    #: UF whose letter it is, by its code: PV1-3.1, else the stay's.
+    unit: str = ""
+    #: How the patient left and where to, as far as message or stay say: ZFM-2, ZFM-4 and PV1-37.
+    discharge_mode: str = ""
+    discharge_destination: str = ""
+    discharge_finess: str = ""
     #: FINESS of the establishment that sends.
     finess: str = ""
     #: SHA-256 (hex) of the document's bytes: the blob that the reading carries beside its facts.

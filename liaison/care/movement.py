@@ -52,6 +52,7 @@ class Version(Private, frozen=True, kw_only=True, omit_defaults=True):
     closes_episode: bool = False
     attending_physician: Professional | None = None
     referring_physician: Professional | None = None
+    referrers: tuple[Professional, ...] = ()
     recorded_at: datetime
     sent_at: datetime
     control_id: str
@@ -112,6 +113,7 @@ def version_of(fact: MovementFact) -> Version:
         closes_episode=fact.closes_episode,
         attending_physician=fact.attending_physician,
         referring_physician=fact.referring_physician,
+        referrers=fact.referrers,
         recorded_at=fact.recorded_at,
         sent_at=fact.sent_at,
         control_id=fact.control_id,
@@ -282,4 +284,5 @@ def _corrected(before: Version, after: Version) -> Version:
         closes_episode=after.closes_episode or before.closes_episode,
         attending_physician=after.attending_physician or before.attending_physician,
         referring_physician=after.referring_physician or before.referring_physician,
+        referrers=after.referrers or before.referrers,
     )

@@ -52,7 +52,9 @@ class Stay(Remembering, frozen=True, kw_only=True, omit_defaults=True):
     #: PV1-41 = D.
     closes_episode: bool = False
     attending_physician: Professional | None = None
+    #: PV1-8, then those of ROL RP and RT.
     referring_physician: Professional | None = None
+    referrers: tuple[Professional, ...] = ()
     #: Names of rules (care/notes): what the fold had to suppose.
     notes: tuple[str, ...] = ()
 
@@ -115,6 +117,7 @@ def _applied(before: Stay | None, fact: MovementFact, stay_id: str, patient_id: 
         closes_episode=end.closes_episode,
         attending_physician=end.attending_physician,
         referring_physician=end.referring_physician,
+        referrers=end.referrers,
         notes=end.notes,
         revision=1 if before is None else before.revision + 1,
         told=() if before is None else before.told,

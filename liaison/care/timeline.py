@@ -33,6 +33,7 @@ class Timeline:
         self.closes_episode = False
         self.attending_physician: Professional | None = None
         self.referring_physician: Professional | None = None
+        self.referrers: tuple[Professional, ...] = ()
         self.notes: tuple[str, ...] = ()
         #: All steps by time, and for each the change that tells it; empty for one that changes nothing.
         self.steps = _resolved(movements)
@@ -108,6 +109,7 @@ class Timeline:
         self.expected_discharge_at = content.expected_discharge_at or self.expected_discharge_at
         self.attending_physician = content.attending_physician or self.attending_physician
         self.referring_physician = content.referring_physician or self.referring_physician
+        self.referrers = content.referrers or self.referrers
         return told
 
     def _discharge(self, content: Version) -> None:
@@ -138,6 +140,7 @@ class Timeline:
         self.place = said.place
         self.attending_physician = said.attending_physician
         self.referring_physician = said.referring_physician
+        self.referrers = said.referrers
 
 
 def _annulled_from(steps: list[Step]) -> datetime | None:

@@ -15,8 +15,7 @@ from liaison.cli.explain_page import ExplanationPage
 from liaison.hub.contracts import Verdict
 from liaison.hub.explain import Explained
 from liaison.hub.file_findings import MAX_FILE
-from liaison.service.configuration import Configuration, ConfigurationError
-from liaison.service.directory_file import DirectoryFileError
+from liaison.service.configuration import Configuration, ConfigurationError, ReferenceFileError
 from liaison.service.explaining import FileExplainer, UnknownSource, UnreadablePath
 from liaison.service.loader import FILE_NAME, load_configuration
 
@@ -58,7 +57,7 @@ def explain(
         explainer = FileExplainer(_configuration(config), as_source=as_source, together=together, now=datetime.now(UTC))
     except UnknownSource as error:
         raise click.UsageError(f"--as-source : {error}") from error
-    except DirectoryFileError as error:
+    except ReferenceFileError as error:
         raise click.UsageError(str(error)) from error
     codes: set[int] = set()
     explained = _explain_all(explainer, paths, codes)

@@ -11,6 +11,7 @@ import click
 COMMANDS: Mapping[str, str] = {
     "check": "liaison.cli.check",
     "demo": "liaison.cli.demo",
+    "directory": "liaison.cli.directory",
     "journal": "liaison.cli.journal",
     "explain": "liaison.cli.explain",
     "letters": "liaison.cli.letters",
@@ -22,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "shadow": "liaison.cli.shadow",
     "simulate": "liaison.cli.simulate",
     "trace": "liaison.cli.trace",
+    "units": "liaison.cli.units",
 }
 
 

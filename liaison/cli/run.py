@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 import uvloop
 
+from liaison.cli.reading_bar import reading_bar
 from liaison.hub.journal.database import JournalError
 from liaison.hub.vault.keys import KeyFileError
-from liaison.service.configuration import Configuration, ConfigurationError
-from liaison.service.directory_file import DirectoryFileError
+from liaison.service.configuration import Configuration, ConfigurationError, ReferenceFileError
 from liaison.service.hardening import harden
 from liaison.service.loader import load_configuration, make_default_folders
 from liaison.service.logs import configure_logs
@@ -40,7 +40,7 @@ def run(path: Path | None) -> None:
         click.echo(f"attention : {warning}", err=True)
     try:
         uvloop.run(_serve(configuration))
-    except (StartError, KeyFileError, JournalError, DirectoryFileError, SecretError, ValueError) as error:
+    except (StartError, KeyFileError, JournalError, ReferenceFileError, SecretError, ValueError) as error:
         click.echo(f"la plateforme ne démarre pas : {error}", err=True)
         sys.exit(1)
 
@@ -50,7 +50,9 @@ async def _serve(configuration: Configuration) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with RunningHub(configuration) as hub:
+    with reading_bar("Lecture de l'annuaire") as progress:
+        made = RunningHub(configuration, progress=progress)
+    async with made as hub:
         where = ", ".join(
             f"{name} sur {listen}"
             for name, source in configuration.sources.items()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from liaison.finding import Finding
 from liaison.hl7.charset import decode
+from liaison.hl7.contacts import read_contact
 from liaison.hl7.dmp_metadata import MAIL_BODIES, PRACTICE_FLAGS, REQUIRED_FLAGS, FlagReader, metadata_code
 from liaison.hl7.encapsulated import CONTENT_UNEXPECTED, Content, read_encapsulated, recognise
 from liaison.hl7.faults import error, fatal, information, warning
@@ -249,6 +250,10 @@ class _TransmissionReader:
                 code = self._read_observation(segment)
             elif name == "PRT":
                 self._read_participation(segment, after_document=code == "document")
+            elif name == "CTD":
+                contact = read_contact(segment, self._findings)
+                if contact is not None:
+                    self._participations.append(contact)
             elif name == "NTE" and previous == "OBX" and code == "DESTMSSANTEPAT":
                 self._patient_may_not_reply = self._patient_may_not_reply or segment.value(4).strip().upper() == "FIN"
             previous = name

@@ -53,6 +53,8 @@ class Participation(Private, frozen=True, kw_only=True):
     person: Xcn | None
     organisation: Xon | None
     where: str
+    #: Whether a CTD carries it, and no PRT: the standard gives that segment no such meaning.
+    by_contact: bool = False
 
     @property
     def is_patient(self) -> bool:

@@ -12,6 +12,8 @@ from liaison.private import Private
 
 #: ROL-3 of the treating physician, added by France (PAM.fr §6.8).
 TREATING_PHYSICIAN = "ODRP"
+#: ROL-3 of those who sent the patient (PAM.fr §6.8): RP adressant, RT correspondant.
+REFERRERS = ("RP", "RT")
 #: What may stand between PID and a ROL that is about the patient.
 _ABOUT_PATIENT = frozenset({"PID", "PD1", "ROL"})
 
@@ -110,6 +112,26 @@ def read_treating_physician(message: Message, findings: list[Finding]) -> Treati
         elif name not in _ABOUT_PATIENT:
             about_patient = False
     return _treating(found, findings) if found is not None else None
+
+
+def read_referrers(message: Message) -> tuple[Xcn, ...]:
+    """Who sent the patient: ROL RP, then ROL RT, of the venue.
+
+    After PV1 a ROL is about the venue, in the groups of IN1 and PR1 about something else (PAM.fr §5.2); those that ROL-2 = DE takes away
+    are left out.
+    """
+    found: dict[str, list[Xcn]] = {role: [] for role in REFERRERS}
+    of_venue = False
+    for segment in message.segments:
+        name = segment.name
+        if name in ("PV1", "IN1", "PR1", "GT1"):
+            of_venue = name == "PV1"
+        elif name == "ROL" and of_venue and segment.value(2).strip().upper() != "DE":
+            role = segment.value(3).strip().upper()
+            person = best_named(segment, 4) if role in found else None
+            if person is not None:
+                found[role].append(person)
+    return tuple(person for role in REFERRERS for person in found[role])
 
 
 def _treating(rol: Segment, findings: list[Finding]) -> TreatingPhysician | None:

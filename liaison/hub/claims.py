@@ -71,7 +71,7 @@ class Withheld(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Needless(msgspec.Struct, frozen=True, kw_only=True):
-    """There is nothing to send: the destination's format has no words for it."""
+    """There is nothing to send: the destination's format has no words for it, or what it would undo never left."""
 
     reason: str
 
@@ -121,7 +121,8 @@ class Claim(Private, frozen=True, kw_only=True):
             passed = advanced(lane, moment.now_us)
             return NotNow(due=passed.due), (passed,)
         if delivery.due > moment.now_us:
-            return NotNow(due=delivery.due), ()
+            # A letter that waits for its next version came to the lane's head: the lane is not due before it.
+            return NotNow(due=delivery.due), () if lane.due == delivery.due else (replace(lane, due=delivery.due),)
         if delivery.after is not None:
             destination, absorbed, last = delivery.after
             before = view.lane(absorbed, destination)

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from liaison.care.facts import DocumentAction, DocumentFact
-from liaison.hub.claims import Claimed, Withheld
+from liaison.hub.claims import Claimed, Needless, Withheld
 from liaison.hub.contracts import Parcel
 from liaison.hub.journal.queries import JournalReader
 from liaison.hub.parcels import lane_name
@@ -69,14 +69,17 @@ class LetterParcels:
         profiles: Mapping[str, SourceProfile],
         sender: MailSender,
         clock: Callable[[], datetime],
+        sender_of: Callable[[str, str], MailSender] | None = None,
     ) -> None:
+        """``sender`` is the destination's own, whose domain names every mail; ``sender_of`` is asked with source and unit, where given."""
         self._reader = reader
         self._workers = workers
         self._profiles = profiles
         self._sender = sender
+        self._sender_of = sender_of
         self._clock = clock
 
-    async def make(self, claimed: Claimed) -> Parcel | Withheld:
+    async def make(self, claimed: Claimed) -> Parcel | Withheld | Needless:
         """The mail of a claimed delivery, or why it may not be made."""
         delivery, document = claimed.delivery, claimed.document
         if document is None:
@@ -84,9 +87,15 @@ class LetterParcels:
         fact = document.state.fact
         if delivery.withdraws:
             fact = replace(fact, action=DocumentAction.WITHDRAW)
+        previous = self._reader.last_left(delivery) if delivery.previous else ""
+        if delivery.previous and not previous:
+            # The version before waited for this one, or was stopped: nobody has what would be replaced or withdrawn.
+            if delivery.withdraws:
+                return Needless(reason="the letter withdrawn never left")
+            fact = replace(fact, action=DocumentAction.PUBLISH)
         body = self._reader.parcel(delivery.id, delivery.patient) if delivery.attempts > 1 else None
         if body is None:
-            built = await self._build(claimed, fact, document.message)
+            built = await self._build(claimed, fact, document.message, previous)
             if isinstance(built, Withheld):
                 return built
             body = built
@@ -102,7 +111,7 @@ class LetterParcels:
             options=options,
         )
 
-    async def _build(self, claimed: Claimed, fact: DocumentFact, message: int) -> bytes | Withheld:
+    async def _build(self, claimed: Claimed, fact: DocumentFact, message: int, previous: str) -> bytes | Withheld:
         delivery = claimed.delivery
         stored = self._reader.message(message)
         if stored is None or stored.raw is None:
@@ -119,9 +128,9 @@ class LetterParcels:
             raw=stored.raw,
             profile=profile,
             recipient=_recipient(delivery.recipient),
-            sender=self._sender,
+            sender=self._sender if self._sender_of is None else self._sender_of(delivery.source, fact.unit),
             message_id=f"{delivery.token}@{domain}",
-            previous_message_id=f"{delivery.previous}@{domain}" if delivery.previous else "",
+            previous_message_id=f"{previous}@{domain}" if previous else "",
             now=self._clock(),
         )
         try:

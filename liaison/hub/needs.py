@@ -32,6 +32,8 @@ def fact_keys(view: View, index: BlindIndex, policy: Policy, facts: Iterable[Fac
                 keys += _stay_keys(view, index, fact.visit)
             case DocumentFact():
                 keys += _document_keys(view, index, fact)
+                if fact.visit is not None and policy.letters.asks_the_stay:
+                    keys += _stay_keys(view, index, fact.visit)
             case ReceiptFact():
                 pass
     yield from keys

@@ -57,24 +57,30 @@ class Outbox:
         document: int | None = None,
         withdraws: bool = False,
         previous: str = "",
+        wait: float = 0.0,
     ) -> DeliveryRecord | None:
         """Note a decision and put what it asks for under way; ``new`` says that the patient has no lanes yet.
 
         What is shadowed gets its row outside the lanes, in a state that no move leads out of, and no hold: nobody is waited for.
+        ``wait`` is how many seconds it stays back for what may replace it.
         """
         self.decisions.append(Decided(event=event, about=kind, decision=decision))
         if decision.outcome is Outcome.DROP:
             return None
         work = _WORK[decision.outcome]
         now = self._moment.now_us
+        due = now + int(wait * 1e6)
         lane_seq, after = None, None
         if work is Work.PENDING:
             lane = self._lane(patient.id, decision.destination, new)
             after = self._barrier(patient, decision.destination)
             lane_seq = lane.last + 1
-            due = now if lane.idle else lane.due
             self._lanes[patient.id, decision.destination] = LaneRecord(
-                destination=lane.destination, patient=lane.patient, head=lane.head, last=lane_seq, due=due
+                destination=lane.destination,
+                patient=lane.patient,
+                head=lane.head,
+                last=lane_seq,
+                due=due if lane.idle else lane.due,
             )
             self.wake[decision.destination, patient.id] = None
         delivery = DeliveryRecord(
@@ -87,7 +93,7 @@ class Outbox:
             document=document,
             withdraws=withdraws,
             work=work,
-            due=now,
+            due=due,
             created_at=now,
             # An event is known by its own id; only a letter needs one that nobody can guess.
             token="" if document is None else self._moment.token(),

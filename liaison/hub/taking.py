@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec.structs import replace
 
 from liaison.care.changes import Change, remember, told_event_id
-from liaison.care.document import Document, document_changes, fold_document
+from liaison.care.document import Document, completed_by_stay, document_changes, fold_document
 from liaison.care.facts import DocumentAction, DocumentFact, Fact, IdentityAction, IdentityFact, MovementFact, ReceiptFact
 from liaison.care.identifiers import Identifier, IdentifierKind
 from liaison.care.movement import TooManyMovementsError
@@ -51,7 +51,7 @@ from liaison.private import Private
 from liaison.rules.decision import Decision, Objection, Outcome
 from liaison.rules.foreign import ProposalKind, Proposed
 from liaison.rules.golive import kept_in, lateness
-from liaison.rules.letters import decide_letter
+from liaison.rules.letters import decide_letter, letter_waits
 from liaison.rules.routing import decide_event, leaves_production
 
 
@@ -315,6 +315,7 @@ class Taking:
 
     def _document(self, fact: DocumentFact) -> None:
         patient = self._known_patient(fact.patient)
+        fact = self._with_stay(fact, patient)
         known = {blind: self._document_at(blind) for blind in document_blinds(self._index_of, fact)}
         before = next(iter(known.values()))
         chain = {record.id: record for record in known.values() if record is not None and record is not before}
@@ -343,6 +344,15 @@ class Taking:
         self.records.append(self._letters(fact, record, told[-1][1] if told else "", earlier))
         self._index_document(fact, number, known)
 
+    def _with_stay(self, fact: DocumentFact, patient: PatientRecord) -> DocumentFact:
+        """The fact with what its stay knows and the message leaves out, where a rule asks for it."""
+        if fact.visit is None or not self._policy.letters.asks_the_stay:
+            return fact
+        entry = self._view.identifier(self._index_of.of(fact.visit))
+        stay = None if entry is None else self._view.stay(entry.id)
+        owner = None if stay is None else followed(self._view, stay.patient)
+        return fact if stay is None or owner is None or owner.id != patient.id else completed_by_stay(fact, stay.state)
+
     def _letters(self, fact: DocumentFact, record: DocumentRecord, event: str, earlier: Mapping[bytes, str]) -> DocumentRecord:
         """Decide who gets the document; ``earlier`` is who was given an earlier version of it, and by which mail."""
         patient = self._known_patient(fact.patient)
@@ -354,6 +364,7 @@ class Taking:
             processing=self._origin.processing,
         )
         self.findings.extend(letters.findings)
+        waits_for_next = letter_waits(fact, rules=self._policy.letters, source=self._origin.source)
         mailed = dict(record.mailed)
         for one in letters.decisions:
             decided = self._kept_in(one, patient, is_letter=True)
@@ -380,6 +391,7 @@ class Taking:
                 document=record.id,
                 withdraws=fact.action is DocumentAction.WITHDRAW,
                 previous=next((earlier[blind] for blind in before if blind in earlier), ""),
+                wait=waits_for_next.get(decision.destination, 0.0),
             )
             if delivery is not None:
                 mailed[gives if outcome is Outcome.DELIVER else waits] = delivery.token

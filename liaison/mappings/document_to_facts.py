@@ -16,6 +16,7 @@ import msgspec
 
 from liaison.care.facts import Addressee, DocumentAction, DocumentFact, DocumentFlags
 from liaison.care.identifiers import IdentifierKind, finess
+from liaison.care.person import Professional
 from liaison.cda.header import Header, header_of
 from liaison.cda.value_sets import SYSTEM_NAMES, document_type
 from liaison.cda.xml import CdaError, parse
@@ -32,13 +33,14 @@ from liaison.hl7.encapsulated import Content
 from liaison.hl7.faults import error, fatal, information, warning
 from liaison.hl7.header import read_header
 from liaison.hl7.message import Message
+from liaison.hl7.movement import read_discharge_modes
 from liaison.hl7.participations import Participation, Role
 from liaison.hl7.professionals import read_treating_physician
 from liaison.hl7.visit import Visit, read_visit
 from liaison.mappings.authorities import establishment, identifier
 from liaison.mappings.document_fact import document_fact, usable_document_ins
 from liaison.mappings.interpretation import Interpretation, SourceProfile, Understanding
-from liaison.mappings.pam_identity import Patient, identity_facts, professional, read_patient
+from liaison.mappings.pam_identity import Patient, identity_facts, professional, read_patient, referrers_of
 from liaison.mappings.pdf_message import BarePdf, wrapping_of
 from liaison.mappings.same_patient import is_same_patient
 from liaison.mappings.wrapping import WRAPPED, document_number, pdf_fault, wrap
@@ -339,6 +341,8 @@ def _enveloped(fact: DocumentFact, envelope: _Envelope) -> DocumentFact:
     sender, reply = said.participants(Role.SENDER), said.participants(Role.REPLY)
     number = visit.number if visit is not None else None
     episode = envelope.patient.episode
+    zfm = envelope.message.first("ZFM")
+    modes = read_discharge_modes(zfm, unsaid) if zfm is not None else None
     return msgspec.structs.replace(
         fact,
         flags=DocumentFlags(
@@ -355,6 +359,11 @@ def _enveloped(fact: DocumentFact, envelope: _Envelope) -> DocumentFact:
         visit=identifier(IdentifierKind.VISIT, number, profile, unsaid) if number is not None else None,
         episode=identifier(IdentifierKind.EPISODE, episode, profile, unsaid) if episode is not None else None,
         patient_class=visit.patient_class if visit is not None else "",
+        referrers=_referrers(envelope),
+        unit=visit.location.unit if visit is not None else "",
+        discharge_mode=modes.mode if modes is not None else "",
+        discharge_destination=modes.destination if modes is not None else "",
+        discharge_finess=(finess(visit.discharged_to) or "") if visit is not None else "",
         finess=_finess(envelope),
     )
 
@@ -374,7 +383,15 @@ def _addressee(recipient: Participation) -> Addressee:
         organisation=(finess(organisation.id) or "") if organisation is not None and organisation.id_type in _FINESS_TYPES else "",
         organisation_name=organisation.name if organisation is not None else "",
         patient_matricule=person.id if person is not None and recipient.is_patient else "",
+        unconfirmed=recipient.by_contact,
     )
+
+
+def _referrers(envelope: _Envelope) -> tuple[Professional, ...]:
+    """PV1-8, then ROL RP and RT, each once."""
+    first = professional(envelope.visit.referring) if envelope.visit is not None else None
+    others = referrers_of(envelope.message)
+    return others if first is None else (first, *(one for one in others if one != first))
 
 
 def _name(sender: Participation) -> str:

@@ -77,6 +77,8 @@ class MailSender(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: str = ""
     #: X-MSS-NIL.
     nil: str = ""
+    #: Telephone of the ward, for the text; empty when it is not known.
+    phone: str = ""
     #: OID of the hub (XDS sourceId); one is derived from the address when empty.
     oid: str = ""
 
@@ -114,7 +116,7 @@ def letter_from_document(
         no_reply = document.flags.patient_may_not_reply or mail.reply_to is None
         mail = msgspec.structs.replace(mail, no_reply=no_reply)
     if document.action is DocumentAction.WITHDRAW:
-        return build_mail(_notice(mail, document, cda, recipient))
+        return build_mail(_notice(mail, document, cda, recipient, sender.phone))
     if hashlib.sha256(cda).hexdigest() != document.digest:
         raise LetterHeld("Les octets du document ne sont pas ceux qui ont été reçus.", "letter.other-bytes")
     try:
@@ -141,7 +143,9 @@ def _letter(
     return msgspec.structs.replace(
         mail,
         subject=letter_subject(label, patient.birth_family, given, patient.birth_date),
-        body=_body(document, about(label, patient.birth_family, given, ""), patient.birth_date, recipient, mail.label),
+        body=_body(
+            document, about(label, patient.birth_family, given, ""), patient.birth_date, recipient, _signature(mail, sender.phone)
+        ),
         type_codes=(header.code.code,),
         # Référentiel #2, ECO.2.4.2: matricule, OID and traits, from a qualified identity.
         qualified_ins=document.ins is not None and patient.ins is not None and patient.has_strict_traits,
@@ -245,7 +249,12 @@ def _reply_to(document: DocumentFact, sender: MailSender) -> Address | None:
         return parse_address(sender.reply_to) if sender.reply_to else None
 
 
-def _notice(mail: LetterMail, document: DocumentFact, cda: bytes, recipient: Recipient) -> LetterMail:
+def _signature(mail: LetterMail, phone: str) -> str:
+    """Who writes, and how to reach them by telephone."""
+    return f"{mail.label}\nTéléphone : {one_line(phone, 40)}" if phone else mail.label
+
+
+def _notice(mail: LetterMail, document: DocumentFact, cda: bytes, recipient: Recipient, phone: str) -> LetterMail:
     """The mail that tells of a withdrawal. It names the document and the patient, from the message or the document it carried."""
     traits = document.traits
     family, given, birth_date = (traits.birth_name, traits.first_given_name, traits.birth_date) if traits else ("", "", "")
@@ -260,7 +269,7 @@ def _notice(mail: LetterMail, document: DocumentFact, cda: bytes, recipient: Rec
     label = document.type_label or document.title or "Document"
     subject = f"Document retiré : {about(label, family, given, birth_date)}"
     return msgspec.structs.replace(
-        mail, subject=subject, body=_body(document, about(label, family, given, ""), birth_date, recipient, mail.label)
+        mail, subject=subject, body=_body(document, about(label, family, given, ""), birth_date, recipient, _signature(mail, phone))
     )
 
 
@@ -272,7 +281,7 @@ _NEWS = {
 }
 
 
-def _body(document: DocumentFact, what: str, birth_date: str, recipient: Recipient, label: str) -> str:
+def _body(document: DocumentFact, what: str, birth_date: str, recipient: Recipient, signature: str) -> str:
     """The text: what became of the document, the hospital's own words (CORPSMAIL), else ours."""
     for_patient = recipient.kind is RecipientKind.PATIENT
     asked = document.mail_body_patient if for_patient else document.mail_body
@@ -280,11 +289,11 @@ def _body(document: DocumentFact, what: str, birth_date: str, recipient: Recipie
     born = f", né(e) le {french_date(birth_date)}" if french_date(birth_date) else ""
     lines = ["Bonjour,", "", *([news, ""] if news else [])]
     if document.action is DocumentAction.WITHDRAW:
-        lines += [f"Document : {what}{born}.", "", *([asked, ""] if asked else []), label]
+        lines += [f"Document : {what}{born}.", "", *([asked, ""] if asked else []), signature]
     elif asked:
         lines = [*([news, ""] if news else []), asked]
     elif for_patient:
-        lines += [f"Veuillez trouver ci-joint un document de santé vous concernant : {what}{born}.", "", label]
+        lines += [f"Veuillez trouver ci-joint un document de santé vous concernant : {what}{born}.", "", signature]
     else:
         lines += [
             f"Veuillez trouver ci-joint : {what}{born}.",
@@ -292,6 +301,6 @@ def _body(document: DocumentFact, what: str, birth_date: str, recipient: Recipie
             "Le fichier PDF se lit directement ; le fichier IHE_XDM.ZIP contient le document structuré, que votre logiciel peut intégrer.",
             "",
             "Cordialement,",
-            label,
+            signature,
         ]
     return "\n".join(lines) + "\n"

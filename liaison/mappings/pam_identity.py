@@ -19,7 +19,7 @@ from liaison.hl7.datatypes import Cx, Xcn, read_ts
 from liaison.hl7.faults import error, fatal, warning
 from liaison.hl7.identity import Demographics, Person, read_demographics, read_identifiers, read_person
 from liaison.hl7.message import Message, Segment
-from liaison.hl7.professionals import Scheme, TreatingPhysician, scheme_of
+from liaison.hl7.professionals import Scheme, TreatingPhysician, read_referrers, scheme_of
 from liaison.mappings.authorities import identifier
 from liaison.mappings.ins import is_national, usable_ins
 from liaison.mappings.interpretation import SourceProfile
@@ -185,6 +185,14 @@ def treating(physician: TreatingPhysician | None) -> Professional | None:
     if physician is None:
         return None
     return Professional() if physician.removed else professional(physician.doctor)
+
+
+def referrers_of(message: Message) -> tuple[Professional, ...]:
+    """ROL RP and RT of the venue as professionals, each once."""
+    if message.first("ROL") is None:
+        return ()
+    people = (professional(person) for person in read_referrers(message))
+    return tuple(dict.fromkeys(person for person in people if person is not None))
 
 
 def _local_identifiers(person: Person, profile: SourceProfile, findings: list[Finding]) -> tuple[Identifier, ...]:

@@ -16,7 +16,7 @@ from liaison.hl7.triggers import Deed, Trigger, original_of
 from liaison.hl7.visit import Location, Visit
 from liaison.mappings.authorities import establishment, identifier
 from liaison.mappings.interpretation import SourceProfile
-from liaison.mappings.pam_identity import Patient, professional
+from liaison.mappings.pam_identity import Patient, professional, referrers_of
 
 #: A06 and A07 each insert a change of class and cancel the other's; ZBE-4 alone tells (PAM.fr §5.3.5).
 CLASS_CHANGES = frozenset({"A06", "A07"})
@@ -163,6 +163,7 @@ def movement_fact(
         cancels_visit_only=visit is not None and visit.annuls_visit_only,
         attending_physician=professional(visit.attending) if visit else None,
         referring_physician=professional(visit.referring) if visit else None,
+        referrers=referrers_of(message),
         recorded_at=recorded_at,
         sent_at=sent_at,
         control_id=header.control_id,

@@ -6,7 +6,7 @@ Sources: RFC 5321 §4.5.3.1 (lengths), mssante digest §1.2 (white list) and §1
 from __future__ import annotations
 
 import re
-from collections.abc import Set as AbstractSet
+from collections.abc import Container
 
 from liaison.private import Private
 
@@ -71,6 +71,6 @@ def patient_address(matricule: str, *, domain: str = PATIENT_DOMAIN) -> Address:
     return parse_address(f"{matricule}@{domain}")
 
 
-def in_domains(address: Address, domains: AbstractSet[str]) -> bool:
+def in_domains(address: Address, domains: Container[str]) -> bool:
     """Whether the address's domain is in the list, whole: a suffix proves nothing (mssante digest §1.2)."""
     return address.domain in domains

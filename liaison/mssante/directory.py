@@ -1,12 +1,14 @@
 """The national directory of MSSanté mailboxes, read from its daily extraction.
 
 Layout: ``Extraction_Correspondance_MSSante``, UTF-8, ``|`` between 31 columns, one header line (mssante digest §5.2).
-Half a million rows are kept as one block of bytes and sorted arrays, about 100 MB, not as half a million objects.
+Half a million rows become one index, a block of bytes and sorted arrays of numbers, that a file holds and a lookup bisects.
 """
 
 from __future__ import annotations
 
 import enum
+import struct
+import sys
 import zlib
 from array import array
 from bisect import bisect_left
@@ -30,6 +32,13 @@ _KEPT = (1, 2, 4, 6, 7, 8, 10, 11, 14, 16, 19, 29)
 #: What the header line must say for the layout to be the one we know: position (from 1) → name.
 _HEADER = {1: "type de bal", 2: "adresse bal", 4: "identifiant pp", 7: "identification structure", 10: "nom d'exercice"}
 _ROW_BITS = 26
+_ROWS_A_CHUNK = 5_000
+#: Beyond this many, one bad line in twenty means that the file is not what it should be.
+_SKIPPED_AT_MOST = 1_000
+_MAGIC = b"LIADIR01"
+#: At the end of an index: magic, SHA-256 of the extraction, lines left out, bytes of the rows (padded to eight), and how many numbers the
+#: offsets and the three sorted tables (professional, address, structure: key and row in one number) have.
+_TRAILER = struct.Struct("<8s32sQQQQQQ")
 
 
 class MailboxType(enum.StrEnum):
@@ -43,6 +52,10 @@ class MailboxType(enum.StrEnum):
 
 class DirectoryLayoutError(ValueError):
     """The file is not the extraction that this module knows: keep the last good one."""
+
+
+class DirectoryIndexError(ValueError):
+    """Bytes that are no whole index: make it again from the extraction."""
 
 
 class DirectoryEntry(Private, frozen=True, kw_only=True):
@@ -83,48 +96,106 @@ class NoMailbox(msgspec.Struct, frozen=True, kw_only=True):
 Resolution: TypeAlias = Chosen | Ambiguous | NoMailbox
 
 
-class Directory:
-    """The mailboxes of the extraction, found by professional, by address or by structure."""
+class Indexing:
+    """Turns the extraction's lines into an index, chunk by chunk: half a million rows pass through, they are never all in memory.
 
-    def __init__(self, rows: bytearray, offsets: array[int], indexes: tuple[array[int], array[int], array[int]]) -> None:
-        self._rows = rows
-        self._offsets = offsets
-        self._by_rpps, self._by_address, self._by_structure = indexes
-        #: What was wrong with the file, the first hundred; ``skipped`` counts all lines left out.
-        self.findings: tuple[Finding, ...] = ()
+    ``rows``, ``skipped`` and ``findings`` are right once ``chunks`` is exhausted.
+    """
+
+    def __init__(self, lines: Iterable[str], *, digest: bytes = b"") -> None:
+        """``lines`` with their ends; ``digest`` (32 bytes) names what was indexed."""
+        self._lines = lines
+        self._digest = digest
+        self.rows = 0
+        #: Lines left out; ``findings`` tells of the first hundred.
         self.skipped = 0
+        self.findings: tuple[Finding, ...] = ()
 
-    @classmethod
-    def load(cls, lines: Iterable[str]) -> Directory:
-        """Read the extraction's lines (ends of line allowed). Raises :class:`DirectoryLayoutError` on another layout.
+    def chunks(self) -> Iterator[bytes]:
+        """The index's bytes, in order.
 
-        A line that cannot be read is left out, counted and, for the first hundred, told as a finding with its number.
+        A line that cannot be read is left out, counted, and for the first hundred told as a finding with its number. Raises
+        :class:`DirectoryLayoutError` on another layout, on a file that is cut, and when one line in twenty cannot be read.
         """
-        numbered = iter(enumerate(lines, start=1))
+        numbered = iter(enumerate(self._lines, start=1))
         _check_header(next(numbered, (1, ""))[1])
-        rows, offsets = bytearray(), array("Q", [0])
-        by_rpps, by_address, by_structure = array("Q"), array("Q"), array("Q")
+        offsets, by_rpps, by_address, by_structure = array("Q", [0]), array("Q"), array("Q"), array("Q")
+        rows: list[bytes] = []
         findings: list[Finding] = []
-        skipped = 0
+        at, number, fault, line = 0, 1, "", "\n"
         for number, line in numbered:
             fields = _fields(line)
             if isinstance(fields, str):
-                skipped += bool(fields)
-                if fields and len(findings) < MAX_FINDINGS:
-                    findings.append(_bad_line(number, fields))
+                fault = fields
+                self.skipped += bool(fault)
+                if fault and len(findings) < MAX_FINDINGS:
+                    findings.append(_bad_line(number, fault))
                 continue
+            fault = ""
             row = len(offsets) - 1
-            rows += "|".join(fields).encode("utf-8", "replace")
-            offsets.append(len(rows))
-            if fields[2].isdigit() and len(fields[2]) == 11:
-                by_rpps.append(int(fields[2]) << _ROW_BITS | row)
+            rpps, structure = fields[2], fields[4]
+            if len(rpps) == 11 and rpps.isdigit():
+                by_rpps.append(int(rpps) << _ROW_BITS | row)
             by_address.append(_digest(fields[1].lower()) << _ROW_BITS | row)
-            if fields[4]:
-                by_structure.append(_digest(fields[4]) << _ROW_BITS | row)
-        indexes = (array("Q", sorted(by_rpps)), array("Q", sorted(by_address)), array("Q", sorted(by_structure)))
-        directory = cls(rows, offsets, indexes)
-        directory.findings = tuple(findings)
-        directory.skipped = skipped
+            if structure:
+                by_structure.append(_digest(structure) << _ROW_BITS | row)
+            rows.append("|".join(fields).encode("utf-8", "replace"))
+            at += len(rows[-1])
+            offsets.append(at)
+            if len(rows) == _ROWS_A_CHUNK:
+                yield b"".join(rows)
+                rows.clear()
+        if fault and not line.endswith("\n"):
+            raise DirectoryLayoutError(
+                f"ligne {number} : le fichier s'arrête au milieu d'une ligne, il est tronqué ; le télécharger de nouveau"
+            )
+        self.rows = len(offsets) - 1
+        if self.skipped > max(_SKIPPED_AT_MOST, self.rows // 20):
+            raise DirectoryLayoutError(
+                f"{findings[0].where} et {self.skipped - 1} autres ne sont pas lisibles, plus d'une sur vingt ; télécharger de nouveau"
+            )
+        self.findings = tuple(findings)
+        yield b"".join(rows)
+        yield bytes(-at % 8)
+        # From here on all is made of numbers of eight bytes.
+        tables = [offsets, *(array("Q", sorted(table)) for table in (by_rpps, by_address, by_structure))]
+        for table in tables:
+            if sys.byteorder == "big":
+                table.byteswap()
+            yield table.tobytes()
+        yield _TRAILER.pack(_MAGIC, self._digest, self.skipped, at + -at % 8, *(len(table) for table in tables))
+
+
+class Directory:
+    """The mailboxes of the extraction, found by professional, by address or by structure, in an index that stays where it is.
+
+    The index may be a file mapped into memory: then only the pages that are looked at are read.
+    """
+
+    def __init__(self, index: bytes | memoryview) -> None:
+        """Raises :class:`DirectoryIndexError` when the bytes are not a whole index."""
+        whole = memoryview(index).toreadonly()
+        if len(whole) < _TRAILER.size:
+            raise DirectoryIndexError("the index is cut")
+        magic, self.digest, self.skipped, rows, *counts = _TRAILER.unpack(whole[len(whole) - _TRAILER.size :])
+        if magic != _MAGIC or rows + 8 * sum(counts) + _TRAILER.size != len(whole) or sys.byteorder == "big":
+            raise DirectoryIndexError("these bytes are no index of this version")
+        self._rows = whole[:rows]
+        #: What was wrong with lines, the first hundred, when the extraction was read just now; an index keeps only their count.
+        self.findings: tuple[Finding, ...] = ()
+        tables: list[memoryview] = []
+        at = rows
+        for count in counts:
+            tables.append(whole[at : at + 8 * count].cast("Q"))
+            at += 8 * count
+        self._offsets, self._by_rpps, self._by_address, self._by_structure = tables
+
+    @classmethod
+    def load(cls, lines: Iterable[str]) -> Directory:
+        """The extraction's lines, wholly in memory. Raises :class:`DirectoryLayoutError`, see :class:`Indexing`."""
+        indexing = Indexing(lines)
+        directory = cls(b"".join(indexing.chunks()))
+        directory.findings = indexing.findings
         return directory
 
     def __len__(self) -> int:
@@ -142,9 +213,13 @@ class Directory:
         return tuple(entry for entry in self._look_up(self._by_address, _digest(key)) if entry.address.lower() == key)
 
     def of_structure(self, structure_id: str) -> tuple[DirectoryEntry, ...]:
-        """All mailboxes of a structure's identifier, as the file writes it."""
-        entries = self._look_up(self._by_structure, _digest(structure_id))
-        return tuple(entry for entry in entries if entry.structure_id == structure_id)
+        """All mailboxes of a structure, by its FINESS or another identifier, as it is written or as an idNat_Struct (``1`` before)."""
+        return tuple(
+            entry
+            for written in ((structure_id, f"1{structure_id}") if len(structure_id) == 9 else (structure_id,))
+            for entry in self._look_up(self._by_structure, _digest(written))
+            if entry.structure_id == written
+        )
 
     def resolve(self, rpps: str, *, structures: frozenset[str] = frozenset()) -> Resolution:
         """The mailbox for a letter to this professional (§5.3), given the structures where the patient knows him.
@@ -161,18 +236,26 @@ class Directory:
             if candidates:
                 return Ambiguous(entries=tuple(candidates))
         shared = [entry for structure in sorted(structures) for entry in self.of_structure(structure)]
-        shared = [entry for entry in shared if entry.type in (MailboxType.ORG, MailboxType.CAB)]
-        if len({entry.address.lower() for entry in shared}) == 1:
-            return Chosen(entry=shared[0], why="boîte organisationnelle de la structure")
-        return Ambiguous(entries=tuple(shared)) if shared else NoMailbox()
+        return _only_one([entry for entry in shared if entry.type in (MailboxType.ORG, MailboxType.CAB)])
 
-    def _look_up(self, index: array[int], key: int) -> Iterator[DirectoryEntry]:
+    def resolve_structure(self, finess: str) -> Resolution:
+        """The organisational mailbox of a structure, by its FINESS; never chooses between two. A SIREN of the same digits is another."""
+        entries = [entry for entry in self.of_structure(finess) if not entry.structure_id_type.upper().startswith("SIR")]
+        return _only_one([entry for entry in entries if entry.type in (MailboxType.ORG, MailboxType.APP)])
+
+    def _look_up(self, index: memoryview, key: int) -> Iterator[DirectoryEntry]:
         at = bisect_left(index, key << _ROW_BITS)
         while at < len(index) and index[at] >> _ROW_BITS == key:
             row = index[at] & ((1 << _ROW_BITS) - 1)
-            text = self._rows[self._offsets[row] : self._offsets[row + 1]].decode()
+            text = bytes(self._rows[self._offsets[row] : self._offsets[row + 1]]).decode("utf-8", "replace")
             yield DirectoryEntry(**dict(zip(DirectoryEntry.__struct_fields__, text.split("|"), strict=True)))
             at += 1
+
+
+def _only_one(shared: list[DirectoryEntry]) -> Resolution:
+    if len({entry.address.lower() for entry in shared}) == 1:
+        return Chosen(entry=shared[0], why="boîte organisationnelle de la structure")
+    return Ambiguous(entries=tuple(shared)) if shared else NoMailbox()
 
 
 def _check_header(line: str) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Container, Mapping
+from typing import Final, Literal
 
 import msgspec
 
 from liaison.care.facts import DocumentAction, DocumentFact
+from liaison.care.units import Unit
 from liaison.finding import Finding
+from liaison.rules.candidates import DirectoryLookup, RecipientKind, Register, hold
 from liaison.rules.decision import Decision, Objection, Outcome, Owner
 from liaison.rules.gates.document_flags import FlagsPolicy
 from liaison.rules.gates.identity import DEROGATION, PatientView, ins_lost, merged_identity
-from liaison.rules.recipient import DirectoryLookup, Letters, recipients_of
+from liaison.rules.recipient import Letters, recipients_of
 from liaison.rules.routing import Route, decided, leaves_production, routes_for_document
 
 
@@ -23,7 +26,34 @@ class LetterRules(msgspec.Struct, frozen=True, kw_only=True):
     policy: FlagsPolicy = "default"
     directory: DirectoryLookup | None = None
     #: Domains that may be written to; None when they are not checked.
-    known_domains: frozenset[str] | None = None
+    known_domains: Container[str] | None = None
+    #: Addresses in lower case that the region vouches for though the directory does not list them.
+    partners: frozenset[str] = frozenset()
+    #: RPPS or FINESS → the mailbox to prefer among several.
+    preferred: Mapping[str, str] = {}
+    #: Source → its units by code.
+    units: Mapping[str, Mapping[str, Unit]] = {}
+
+    @property
+    def asks_the_stay(self) -> bool:
+        """Whether a letter's decision depends on what only its stay may know."""
+        asked = (RecipientKind.REFERRER, RecipientKind.DESTINATION_STRUCTURE)
+        return bool(self.units) or any(route.units or any(kind in asked for kind in route.recipients) for route in self.routes)
+
+    def unit(self, source: str, code: str) -> Unit | None:
+        """A unit of a source's referential."""
+        return self.units.get(source, {}).get(code)
+
+
+def letter_waits(document: DocumentFact, *, rules: LetterRules, source: str) -> Mapping[str, float]:
+    """Destination → seconds that a letter waits there for its next version; a withdrawal waits for nothing."""
+    if document.action is DocumentAction.WITHDRAW:
+        return {}
+    waits: dict[str, float] = {}
+    for route in routes_for_document(rules.routes, document.type_code, source, document.unit):
+        if route.wait:
+            waits[route.to] = max(waits.get(route.to, 0.0), route.wait_seconds)
+    return waits
 
 
 def decide_letter(document: DocumentFact, *, rules: LetterRules, source: str, patient: PatientView, processing: str) -> Letters:
@@ -33,7 +63,11 @@ def decide_letter(document: DocumentFact, *, rules: LetterRules, source: str, pa
     serves is not served again by another. ``processing`` is MSH-11.
     """
     kinds: dict[str, tuple[str, ...]] = {}
-    for route in routes_for_document(rules.routes, document.type_code, source):
+    routes = routes_for_document(rules.routes, document.type_code, source, document.unit)
+    unit = rules.unit(source, document.unit)
+    sensitive = unit is not None and unit.sensitive
+    meant_for_it = tuple(route for route in routes if route.sensitive) if sensitive else ()
+    for route in meant_for_it or routes:
         kinds[route.to] = kinds.get(route.to, ()) + route.recipients
     test_message = leaves_production(processing, rules.territory)
     if test_message is not None:
@@ -47,9 +81,10 @@ def decide_letter(document: DocumentFact, *, rules: LetterRules, source: str, pa
             patient=patient,
             destination=destination,
             kinds=wanted,
+            register=Register(directory=rules.directory, partners=rules.partners, preferred=rules.preferred),
             policy=rules.policy,
-            directory=rules.directory,
             known_domains=rules.known_domains,
+            objection=_SENSITIVE if sensitive and not meant_for_it else None,
         )
         findings.update(dict.fromkeys(letters.findings))
         decisions += [decision for decision in letters.decisions if decision.recipient.lower() not in served]
@@ -104,4 +139,9 @@ _NO_LONGER_RECIPIENT = Objection(
     reason="Le destinataire n'est plus celui que les règles désignent aujourd'hui : une personne confirme l'envoi.",
     rule="recipient.changed",
     owner=Owner.GCS,
+)
+_SENSITIVE: Final = hold(
+    "letters.sensitive-unit",
+    "La lettre vient d'une unité dite sensible par son établissement, et aucune route ne les prend (sensitive = true).",
+    Owner.HOSPITAL,
 )

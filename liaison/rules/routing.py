@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -14,6 +15,10 @@ from liaison.rules.gates.identity import PatientView, doubtful_identity
 
 _CACHE = 4096
 NO_LISTS: Mapping[str, FollowList] = {}
+_WAIT = re.compile(r"([0-9]{1,5}) ?([smh])")
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+#: A letter is of use today.
+LONGEST_WAIT = 24 * 3600.0
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +30,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     documents: tuple[str, ...] = ()
     #: Key of the destination in ``[destinations.…]``.
     to: str
-    #: Who gets a letter: ``named`` (whom the message names, PRT RCT) and ``treating-physician`` (ROL ODRP, by the directory).
+    #: Who gets a letter: ``named`` (whom the message names, PRT RCT), ``treating-physician`` (ROL ODRP), ``referrer`` (PV1-8, ROL RP and RT)
+    #: and ``destination-structure`` (PV1-37), the last three at the directory's address.
     recipients: tuple[str, ...] = ()
     #: For whom events are told (partage): ``followed`` patients only, or ``all``. Letters (échange) do not look at it.
     patients: Literal["followed", "all"] = "followed"
@@ -35,6 +41,17 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...] = ()
     #: Whether events older than their source's ``late_after`` go there too, as ``historic``: for a destination that keeps a state.
     late: bool = False
+    #: Codes of the units (UF) whose letters this route takes; empty for all.
+    units: tuple[str, ...] = ()
+    #: Whether it takes letters of the units that the referential calls sensitive; without such a route they are held.
+    sensitive: bool = False
+    #: How long a letter waits for its next version before it leaves: ``10m``, ``90s``, ``2h``. A version that comes meanwhile leaves alone.
+    wait: str = ""
+
+    @property
+    def wait_seconds(self) -> float:
+        """``wait`` in seconds. Raises ValueError when it is not written so."""
+        return _seconds(self.wait) if self.wait else 0.0
 
 
 @functools.lru_cache(maxsize=_CACHE)
@@ -44,9 +61,15 @@ def routes_for_event(routes: tuple[Route, ...], event_type: str, source: str) ->
 
 
 @functools.lru_cache(maxsize=_CACHE)
-def routes_for_document(routes: tuple[Route, ...], type_code: str, source: str) -> tuple[Route, ...]:
-    """The routes, in their order, that take a document of this type code from this source."""
-    return tuple(route for route in routes if _listens(route, source) and ("*" in route.documents or type_code in route.documents))
+def routes_for_document(routes: tuple[Route, ...], type_code: str, source: str, unit: str = "") -> tuple[Route, ...]:
+    """The routes, in their order, that take a document of this type code from this source and unit."""
+    return tuple(
+        route
+        for route in routes
+        if _listens(route, source)
+        and ("*" in route.documents or type_code in route.documents)
+        and (not route.units or unit in route.units)
+    )
 
 
 def leaves_production(processing: str, territory: str) -> Objection | None:
@@ -191,6 +214,14 @@ def decided(objection: Objection, *, destination: str, recipient: str = "", kind
         rule=objection.rule,
         owner=objection.owner,
     )
+
+
+def _seconds(text: str) -> float:
+    match = _WAIT.fullmatch(text)
+    seconds = int(match[1]) * _UNITS[match[2]] if match else LONGEST_WAIT + 1
+    if seconds > LONGEST_WAIT:
+        raise ValueError("a wait is a number of s, m or h, at most a day")
+    return float(seconds)
 
 
 def _listens(route: Route, source: str) -> bool:

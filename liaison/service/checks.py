@@ -20,11 +20,14 @@ from liaison.hub.journal.database import READ_FAULTS
 from liaison.hub.journal.queries import JournalReader
 from liaison.hub.journal.records import from_microseconds
 from liaison.hub.vault.keys import KeyFileError, load_keys
+from liaison.service.addresses import STALE_AFTER
 from liaison.service.certificates import certificate_files
-from liaison.service.configuration import Configuration, DestinationConfiguration
-from liaison.service.directory_file import DirectoryFileError, load_directory
+from liaison.service.configuration import Configuration, DestinationConfiguration, ReferenceFileError
+from liaison.service.directory_file import LEAST_SHARE, DirectoryFiles, extraction_date, read_directory
 from liaison.service.kinds import build_destination
 from liaison.service.secrets import SecretError
+from liaison.service.units_file import load_units
+from liaison.service.white_list_file import WhiteListFiles
 
 #: Seconds for one probe.
 PROBE_TIMEOUT = 15.0
@@ -51,7 +54,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 async def run_checks(configuration: Configuration, now: datetime) -> tuple[Check, ...]:
     """Everything but the file itself, destinations probed at the same time. ``now`` is aware."""
     local = [*_standing(configuration), _keys(configuration), _journal(configuration), *_stopped(configuration)]
-    local += await asyncio.to_thread(lambda: [*_directory(configuration), *_certificates(configuration, now)])
+    local += await asyncio.to_thread(lambda: [*_reference_files(configuration, now), *_certificates(configuration, now)])
     parts = [part for part in configuration.destinations.values() if not _to_be_made(configuration, part)]
     return (*local, *await asyncio.gather(*(_probe(part, configuration.folder) for part in parts)))
 
@@ -111,20 +114,73 @@ def _stopped(configuration: Configuration) -> Iterator[Check]:
         yield Check(subject="arrêts", status=Status.WARNING, text=text)
 
 
-def _directory(configuration: Configuration) -> Iterator[Check]:
+def _reference_files(configuration: Configuration, now: datetime) -> Iterator[Check]:
+    yield from _directory(configuration, now)
+    yield from _white_list(configuration, now)
+    yield from _units(configuration)
+
+
+def _directory(configuration: Configuration, now: datetime) -> Iterator[Check]:
     path = configuration.directory_path
     if path is None:
-        if any("treating-physician" in route.recipients for route in configuration.routes):
-            text = "aucun annuaire ([letters] directory) : les lettres au médecin traitant seront retenues."
+        if any(recipient != "named" for route in configuration.routes for recipient in route.recipients):
+            text = "aucun annuaire ([letters] directory) : les lettres au médecin traitant, à l'adresseur ou à une structure seront retenues."
             yield Check(subject="annuaire", status=Status.WARNING, text=text)
         return
+    files = DirectoryFiles(configuration.journal_path.parent)
     try:
-        directory = load_directory(path)
-    except DirectoryFileError as error:
+        directory = (files.open() if files.is_current(path) else None) or read_directory(path)
+        made_at = extraction_date(path)
+    except ReferenceFileError as error:
         yield Check(subject="annuaire", status=Status.FAULT, text=f"{error}.")
         return
-    text = f"{path} : {len(directory)} boîtes" + (f", {directory.skipped} lignes écartées." if directory.skipped else ".")
-    yield Check(subject="annuaire", status=Status.WARNING if directory.skipped else Status.OK, text=text)
+    text = f"{path} : {len(directory)} boîtes, du {made_at:%d/%m/%Y}"
+    if directory.skipped:
+        text += f", {directory.skipped} lignes écartées"
+    in_use = files.in_use()
+    if in_use is not None and len(directory) < in_use.rows * LEAST_SHARE:
+        text += f". Celui en service en a {in_use.rows} : ce fichier ne sera pas pris (liaison directory load)."
+        yield Check(subject="annuaire", status=Status.FAULT, text=text)
+    elif (now - made_at).days >= STALE_AFTER:
+        yield Check(
+            subject="annuaire", status=Status.WARNING, text=f"{text}. Il est périmé : le télécharger de nouveau, chaque jour."
+        )
+    else:
+        yield Check(subject="annuaire", status=Status.WARNING if directory.skipped else Status.OK, text=f"{text}.")
+
+
+def _white_list(configuration: Configuration, now: datetime) -> Iterator[Check]:
+    path = configuration.white_list_path
+    if path is None:
+        if any(route.documents for route in configuration.routes) and configuration.known_domains is None:
+            text = "aucune liste blanche ([letters] white_list) ni domaine permis : tous les domaines sont acceptés."
+            yield Check(subject="liste blanche", status=Status.WARNING, text=text)
+        return
+    try:
+        found = WhiteListFiles(configuration.journal_path.parent).take(path, keep=False)
+    except ReferenceFileError as error:
+        yield Check(subject="liste blanche", status=Status.FAULT, text=f"{error}.")
+        return
+    text = f"{path} : {len(found.domains)} domaines, du {found.generated_at:%d/%m/%Y}"
+    if (now - found.generated_at).days >= STALE_AFTER:
+        yield Check(subject="liste blanche", status=Status.WARNING, text=f"{text}. Elle est périmée : la télécharger de nouveau.")
+    else:
+        yield Check(subject="liste blanche", status=Status.OK, text=f"{text}.")
+
+
+def _units(configuration: Configuration) -> Iterator[Check]:
+    for name in configuration.sources:
+        path = configuration.units_path(name)
+        if path is None:
+            continue
+        try:
+            units = load_units(path)
+        except ReferenceFileError as error:
+            yield Check(subject=f"unités, source {name}", status=Status.FAULT, text=str(error))
+            continue
+        sensitive = sum(unit.sensitive for unit in units.values())
+        text = f"{path} : {len(units)} unités, dont {sensitive} sensibles."
+        yield Check(subject=f"unités, source {name}", status=Status.OK, text=text)
 
 
 def _certificates(configuration: Configuration, now: datetime) -> Iterator[Check]:

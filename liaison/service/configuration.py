@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from liaison.care.units import Unit
+from liaison.rules.candidates import DirectoryLookup
 from liaison.rules.gates.followed import FollowList
 from liaison.rules.golive import Mode
 from liaison.rules.letters import LetterRules
-from liaison.rules.recipient import DirectoryLookup
 from liaison.rules.routing import Route
 from liaison.service.durations import duration
 from liaison.service.secrets import secret_path
@@ -39,6 +40,14 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     intake_bytes: int = 67_108_864
     #: Patients for whom nothing ever leaves, in any mode: ``ins:MATRICULE``, ``ipp:AUTHORITY/NUMBER``.
     test_patients: tuple[str, ...] = ()
+
+
+class UnitSender(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """In whose name one unit's letters leave; what is empty is the unit referential's, the source's, the destination's."""
+
+    sender: str = ""
+    label: str = ""
+    reply_to: str = ""
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +84,16 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     letters: Literal["send", "observe"] = "send"
     #: Facts older than this change the state and ring no one (``"48h"``, or seconds). Without it: 24 h in production, never in test.
     late_after: str | int | None = None
+    #: The hospital's referential of units (UF), a CSV: code, label, kind, phone, mailbox, sensitive.
+    units: str = ""
+    #: MSSanté address that this source's letters leave from; empty: the destination's.
+    sender: str = ""
+    #: Name shown beside it, a known unit's label after it; empty: the destination's.
+    label: str = ""
+    #: MSSanté address for replies to this source's letters; empty: the destination's.
+    reply_to: str = ""
+    #: Code of a unit → ``sender``, ``label`` and ``reply_to`` of its letters, over all others.
+    unit_senders: dict[str, UnitSender] = {}
 
 
 class DestinationSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,8 +120,14 @@ class LettersSettings(msgspec.Struct, frozen=True, kw_only=True):
     directory: str = ""
     #: Which matrix of document flags holds: ``strict`` is the specification's to the letter, ``default`` opens the GP-only row.
     flags: Literal["default", "strict"] = "default"
-    #: Domains that may be written to; without this key, every domain.
+    #: Domains that may be written to; without this key, every domain that ``white_list`` has.
     domains: tuple[str, ...] | None = None
+    #: The national white list of MSSanté domains (listeblanchemssante.xml); without it only ``domains`` is checked.
+    white_list: str = ""
+    #: Addresses that the region vouches for though the directory does not list them: applications' boxes, the red list.
+    partners: tuple[str, ...] = ()
+    #: RPPS of a professional or FINESS of a structure → which of its several mailboxes to write to.
+    preferred: dict[str, str] = {}
 
 
 class FollowSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,19 +207,37 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
             for name, each in declared.items()
         }
 
-    def letter_rules(self, directory: DirectoryLookup | None) -> LetterRules:
-        """What the configuration fixes for every letter, with the directory that was loaded, if any."""
+    @property
+    def white_list_path(self) -> Path | None:
+        """The white list, when one is configured."""
+        return self.folder / self.letters.white_list if self.letters.white_list else None
+
+    def units_path(self, source: str) -> Path | None:
+        """A source's referential of units, when it has one."""
+        units = self.sources[source].common.units
+        return self.folder / units if units else None
+
+    def letter_rules(
+        self,
+        directory: DirectoryLookup | None,
+        known_domains: Container[str] | None = None,
+        units: Mapping[str, Mapping[str, Unit]] | None = None,
+    ) -> LetterRules:
+        """What the configuration fixes for every letter, with the directory, domains and units that were loaded, if any."""
         return LetterRules(
             routes=self.routes,
             territory=self.hub.territory,
             policy=self.letters.flags,
             directory=directory,
-            known_domains=self.known_domains,
+            known_domains=self.known_domains if known_domains is None else known_domains,
+            partners=frozenset(address.lower() for address in self.letters.partners),
+            preferred=self.letters.preferred,
+            units=units or {},
         )
 
     @property
     def known_domains(self) -> frozenset[str] | None:
-        """Domains that may be written to, in lower case; None when they are not checked."""
+        """Domains that the configuration itself lists, in lower case; None when it lists none."""
         return None if self.letters.domains is None else frozenset(domain.lower() for domain in self.letters.domains)
 
 
@@ -222,6 +265,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 def table_name(path: tuple[str, ...]) -> str:
     """A table as people write it: ``sources.ch-dax``, ``routes[0]`` for the first of an array."""
     return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", ".".join(path)) if path[:1] == ("routes",) else ".".join(path)
+
+
+class ReferenceFileError(Exception):
+    """A file of reference that the configuration names (directory, white list, units) cannot be used; says why, in French."""
 
 
 class ConfigurationError(Exception):

@@ -6,11 +6,11 @@ import zoneinfo
 from collections.abc import Callable, Iterator
 
 from liaison.adapters.mllp_settings import MllpListenSettings
-from liaison.care.identifiers import INS_OIDS, finess
+from liaison.care.identifiers import INS_OIDS, finess, rpps
 from liaison.cda.value_sets import FACILITIES, document_type
 from liaison.hl7.charset import codec_of
 from liaison.mssante.address import InvalidAddress, parse_address
-from liaison.rules.recipient import RecipientKind
+from liaison.rules.candidates import RecipientKind
 from liaison.rules.routing import Route, followed_destinations
 from liaison.service import going_live
 from liaison.service.configuration import (
@@ -19,6 +19,7 @@ from liaison.service.configuration import (
     Fault,
     SourceConfiguration,
     SourceSettings,
+    UnitSender,
     depth,
     table_name,
 )
@@ -34,13 +35,16 @@ _Complaint = tuple[KeyPath, str, str]
 
 def check_consistency(configuration: Configuration, line: Callable[[KeyPath], int]) -> list[Fault]:
     """Every fault between the tables; ``line`` tells where a key stands."""
-    complaints = [*_hub(configuration)]
+    complaints = [*_hub(configuration), *_letters(configuration)]
     for name, source in configuration.sources.items():
         complaints += _source(("sources", name), source.common)
         if configuration.hub.territory == "production":
             complaints += _exposed(("sources", name), source)
+        complaints += _sender(("sources", name), source.common)
+        for unit in source.common.unit_senders.values():
+            complaints += _sender(("sources", name), unit, "unit_senders")
     for name, destination in configuration.destinations.items():
-        complaints += _destination(("destinations", name), destination.common)
+        complaints += _sender(("destinations", name), destination.common)
     complaints += _follow(configuration)
     for number, route in enumerate(configuration.routes):
         complaints += _route(("routes", str(number)), route, configuration)
@@ -130,13 +134,42 @@ def _exposed(path: KeyPath, source: SourceConfiguration) -> Iterator[_Complaint]
 _AUTHORITIES = 'Ajouter authorities = { "NOM EN CX-4" = "finess:…" }.'
 
 
-def _destination(path: KeyPath, destination: DestinationSettings) -> Iterator[_Complaint]:
+def _letters(configuration: Configuration) -> Iterator[_Complaint]:
+    letters = configuration.letters
+    if (
+        configuration.hub.territory == "production"
+        and not letters.white_list
+        and any(one.documents for one in configuration.routes)
+    ):
+        yield (
+            ("letters", "white_list"),
+            "en production, la liste blanche MSSanté est obligatoire.",
+            "Télécharger listeblanchemssante.xml et écrire white_list = CHEMIN.",
+        )
+    if not all(_is_address(address) for address in letters.partners):
+        yield ("letters", "partners"), "une adresse de la liste n'en est pas une.", "Écrire par exemple dpi@hopital.mssante.fr."
+    for number, address in letters.preferred.items():
+        if rpps(number) != number and finess(number) != number:
+            yield ("letters", "preferred"), "une clé n'est ni un RPPS ni un FINESS.", "Écrire onze chiffres, ou neuf caractères."
+        elif not _is_address(address):
+            yield ("letters", "preferred"), "une adresse n'en est pas une.", "Écrire par exemple accueil@ehpad.mssante.fr."
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parse_address(text)
+    except InvalidAddress:
+        return False
+    return True
+
+
+def _sender(path: KeyPath, said: DestinationSettings | SourceSettings | UnitSender, under: str = "") -> Iterator[_Complaint]:
     for key in ("sender", "reply_to"):
         try:
-            if text := getattr(destination, key):
+            if text := getattr(said, key):
                 parse_address(text)
         except InvalidAddress as fault:
-            yield (*path, key), f"ce n'est pas une adresse. {fault.reason}", "Écrire par exemple liaison@na.mssante.fr."
+            yield (*path, under or key), f"ce n'est pas une adresse. {fault.reason}", "Écrire par exemple liaison@na.mssante.fr."
 
 
 def _follow(configuration: Configuration) -> Iterator[_Complaint]:
@@ -222,11 +255,12 @@ def _what(path: KeyPath, route: Route) -> Iterator[_Complaint]:
     if route.recipients and not route.documents:
         yield (*path, "recipients"), "des destinataires n'ont de sens qu'avec documents.", "Les retirer, ou ajouter documents."
     for recipient in route.recipients:
-        if recipient == RecipientKind.REFERRER:
-            yield (
-                (*path, "recipients"),
-                "« referrer » (le médecin adresseur) n'est pas encore servi par cette version.",
-                "Le retirer : named et treating-physician le sont.",
-            )
-        elif recipient not in tuple(RecipientKind):
-            yield (*path, "recipients"), "un destinataire n'existe pas.", 'Écrire "named" ou "treating-physician".'
+        if recipient not in tuple(RecipientKind):
+            yield (*path, "recipients"), "un destinataire n'existe pas.", f"Destinataires possibles : {', '.join(RecipientKind)}."
+    for key in ("units", "sensitive", "wait"):
+        if getattr(route, key) and not route.documents:
+            yield (*path, key), "cette clé ne concerne que les lettres.", "La retirer, ou ajouter documents."
+    try:
+        _ = route.wait_seconds
+    except ValueError:
+        yield (*path, "wait"), "ce n'est pas une attente d'un jour au plus.", 'Écrire par exemple wait = "10m", "90s" ou "2h".'

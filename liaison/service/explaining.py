@@ -47,7 +47,7 @@ class FileExplainer:
     """
 
     def __init__(self, configuration: Configuration | None, *, now: datetime, as_source: str = "", together: bool = False) -> None:
-        """Raises :class:`UnknownSource`, and DirectoryFileError when the directory of the configuration cannot be read."""
+        """Raises :class:`UnknownSource`, and ReferenceFileError when a file of the configuration cannot be read."""
         self._policy = newcomer_policy() if configuration is None else build_policy(configuration)
         self._now = now
         self._together = together

@@ -32,20 +32,24 @@ from liaison.hub.switches import Switches, of_source
 from liaison.hub.vault.keys import MasterKeys, create_keys, load_keys
 from liaison.hub.vault.sealing import Vault
 from liaison.hub.workers import Workers
-from liaison.mappings.document_to_mail import MailSender
 from liaison.service.act import control_path
+from liaison.service.addresses import Addresses
 from liaison.service.certificates import CertificateWatch
 from liaison.service.configuration import Configuration, DestinationConfiguration
 from liaison.service.control import ControlSocket
-from liaison.service.directory_file import load_directory
+from liaison.service.directory_file import Progress
 from liaison.service.going_live import going_live
 from liaison.service.kinds import DESTINATION_KINDS, build_destination, build_source
+from liaison.service.mail_senders import mail_sender, senders_of
 from liaison.service.speakers import domains, establishments, profiles
+from liaison.service.units_file import UnmappedUnits, units_by_source
 
 log = structlog.get_logger()
 
 #: Seconds that sources get to answer what they took, and dispatch to end what is under way.
 _DRAIN = 15.0
+#: Seconds between two writings of the units that no referential has.
+_SAVE_UNITS = 60.0
 
 
 class StartError(Exception):
@@ -61,9 +65,14 @@ class RunningHub:
         *,
         on_message: Callable[[Explanation], None] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        progress: Progress | None = None,
     ) -> None:
         self.configuration = configuration
-        self.policy = build_policy(configuration)
+        self.addresses = Addresses(configuration, clock=clock)
+        self.addresses.take(progress)
+        self.policy = build_policy(configuration, self.addresses)
+        self._unmapped = UnmappedUnits(configuration.journal_path.parent, self.policy.letters.units)
+        self._keeping: list[asyncio.Task[None]] = []
         self.sources: dict[str, Source] = {}
         self.destinations: dict[str, Destination] = {}
         self._on_message = on_message
@@ -89,7 +98,7 @@ class RunningHub:
             clock=self._clock,
             shelf=shelf,
             reader=self._readers,
-            observe=self._observe if self._on_message is not None else None,
+            observe=self._observe,
             refuses=lambda source: self.switches.stopped(of_source(source)),
         )
         stations = {name: self._station(name, declared, shelf) for name, declared in configuration.destinations.items()}
@@ -126,12 +135,16 @@ class RunningHub:
         self._control = ControlSocket(self, control_path(configuration.journal_path))
         await self._control.start()
         self._watch = asyncio.create_task(CertificateWatch(configuration, self._clock).run(), name="certificates")
+        self._keeping = [
+            asyncio.create_task(self.addresses.watch(), name="addresses"),
+            asyncio.create_task(self._save_units(), name="units"),
+        ]
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._control is not None:
             await self._control.stop()
-        for task in (*self._serving, *((self._watch,) if self._watch is not None else ())):
+        for task in (*self._serving, *self._keeping, *((self._watch,) if self._watch is not None else ())):
             task.cancel()
         if self._serving:
             await asyncio.wait(self._serving, timeout=_DRAIN)
@@ -140,6 +153,7 @@ class RunningHub:
         await self._workers.close()
         await self._readers.stop()
         await self.journal.close()
+        await asyncio.to_thread(self._save_units_now)
         log.info("hub.stopped")
 
     async def failed(self) -> BaseException:
@@ -161,7 +175,19 @@ class RunningHub:
                     await self.__aexit__(None, None, None)
                     raise StartError(f"la source « {name} » ne peut écouter : {task.exception()}") from task.exception()
 
+    async def _save_units(self) -> None:
+        while True:
+            await asyncio.sleep(_SAVE_UNITS)
+            await asyncio.to_thread(self._save_units_now)
+
+    def _save_units_now(self) -> None:
+        try:
+            self._unmapped.save()
+        except OSError as error:
+            log.warning("units.not_saved", error=error.strerror)
+
     def _observe(self, reading: Reading, taken: Taken) -> None:
+        self._unmapped.note(reading.sender.source, reading.facts, self._clock)
         if self._on_message is not None:
             self._on_message(explain_taken(reading, taken))
 
@@ -173,6 +199,7 @@ class RunningHub:
             workers=self._workers,
             profiles=self.policy.profiles,
             sender=mail_sender(self.configuration, declared),
+            sender_of=senders_of(self.configuration, declared, self.policy.letters.units),
             clock=self._clock,
         )
         events: Parcels = EventParcels(self.journal.reader, shelf)
@@ -201,14 +228,16 @@ class _Parcels:
         return await (self._events if claimed.delivery.document is None else self._letters).make(claimed)
 
 
-def build_policy(configuration: Configuration) -> Policy:
-    """The policy that a configuration declares; reads the directory file, if any.
+def build_policy(configuration: Configuration, addresses: Addresses | None = None) -> Policy:
+    """The policy that a configuration declares, with the addresses in use; without them the files are read and nothing is written.
 
     Raises:
-        DirectoryFileError: it cannot be read.
+        ReferenceFileError: the directory, the white list or a referential of units cannot be used.
     """
-    path = configuration.directory_path
-    rules = configuration.letter_rules(load_directory(path) if path is not None else None)
+    if addresses is None:
+        addresses = Addresses(configuration)
+        addresses.look_only()
+    rules = configuration.letter_rules(addresses.directory, addresses.known_domains, units_by_source(configuration))
     carried = [source.common for source in configuration.sources.values()]
     return Policy(
         letters=rules,
@@ -219,17 +248,6 @@ def build_policy(configuration: Configuration) -> Policy:
         destinations=tuple(dict.fromkeys(route.to for route in configuration.routes)),
         going_live=going_live(configuration),
         lists=configuration.lists,
-    )
-
-
-def mail_sender(configuration: Configuration, declared: DestinationConfiguration) -> MailSender:
-    """In whose name a destination's letters leave."""
-    common = declared.common
-    return MailSender(
-        address=common.sender,
-        label=common.label or configuration.hub.name,
-        reply_to=common.reply_to,
-        nil=configuration.letters.nil,
     )
 
 

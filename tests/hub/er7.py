@@ -74,9 +74,14 @@ _CDA = """<?xml version="1.0" encoding="UTF-8"?>
 </ClinicalDocument>"""
 
 
-def letter_message(*, withdraws: bool = False, control_id: str = "42", body: str = _CDA) -> bytes:
-    """An MDM that carries a letter to one GP, or withdraws it."""
-    event, order, status = ("T04", "CA", "D") if withdraws else ("T02", "NW", "F")
+def letter_message(*, withdraws: bool = False, replaces: bool = False, control_id: str = "42", body: str = _CDA) -> bytes:
+    """An MDM that carries a letter to one GP, its second version, or withdraws it."""
+    event, order, status = ("T04", "CA", "D") if withdraws else ("T10", "RO", "C") if replaces else ("T02", "NW", "F")
+    name = "2.25.302" if replaces else "2.25.301"
+    if replaces:
+        parent = '<relatedDocument typeCode="RPLC"><parentDocument><id root="2.25.301"/></parentDocument></relatedDocument>'
+        body = body.replace("2.25.301", name).replace('versionNumber value="1"', 'versionNumber value="2"')
+        body = body.replace("</custodian>", f"</custodian>{parent}")
     encoded = base64.b64encode(body.encode()).decode()
     lines = [
         f"MSH|^~\\&|DPI|CH|LIAISON|GCS|20261120120000||MDM^{event}^MDM_T02|{control_id}|P|2.6|||||FRA|UNICODE UTF-8|||2.1^CISIS_CDA_HL7_V2",
@@ -88,7 +93,7 @@ def letter_message(*, withdraws: bool = False, control_id: str = "42", body: str
         "PV1|1|I|MED^^^&400780284&N||||||||||||||||V9^^^CH&400011177&M^VN",
         f"ORC|{order}",
         "OBR|1|||11490-0^Lettre de liaison^LN",
-        "TXA|1|11490-0|TEXT|||||||||2.25.301|||||AU",
+        f"TXA|1|11490-0|TEXT|||||||||{name}|||||AU",
         f"OBX|1|ED|11490-0^Lettre de liaison^LN||^TEXT^XML^Base64^{encoded}||||||{status}",
         (
             "PRT||UC||RCT^^participation|810100000025^DUPOUY^Bertrand^^^^^^ASIP-SANTE-PS&1.2.250.1.71.4.2.1&ISO^D^^^IDNPS"

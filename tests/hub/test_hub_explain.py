@@ -242,6 +242,12 @@ class BrokenDirectory:
     def of_address(self, address: str) -> Sequence[DirectoryEntry]:
         raise RuntimeError
 
+    def of_structure(self, structure_id: str) -> Sequence[DirectoryEntry]:
+        raise RuntimeError
+
+    def resolve_structure(self, finess: str) -> Resolution:
+        raise RuntimeError
+
     def resolve(self, rpps: str, *, structures: frozenset[str] = frozenset()) -> Resolution:
         raise RuntimeError
 

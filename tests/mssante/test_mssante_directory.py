@@ -121,7 +121,7 @@ def test_without_personal_mailbox_the_structures_only_shared_one_is_chosen() -> 
 
 @given(st.lists(st.text(max_size=60), max_size=10))
 def test_any_lines_after_the_header_are_read_or_told(lines: list[str]) -> None:
-    loaded = Directory.load([HEADER, *lines])
+    loaded = Directory.load([HEADER, *(f"{line}\n" for line in lines)])
     assert len(loaded) + loaded.skipped + sum(not line.rstrip("\r\n") for line in lines) == len(lines)
 
 

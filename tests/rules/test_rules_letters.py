@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from liaison.care.facts import Addressee, DocumentAction, DocumentFact, DocumentFlags
 from liaison.care.patient import Patient
 from liaison.care.person import Ins, Professional
+from liaison.care.units import Unit
 from liaison.mssante.directory import COLUMNS, Directory
 from liaison.rules.decision import Decision, Objection, Outcome, Owner
 from liaison.rules.gates.identity import DEROGATION, DOUBTFUL
-from liaison.rules.letters import LetterRules, decide_letter, last_look_letter
+from liaison.rules.letters import LetterRules, decide_letter, last_look_letter, letter_waits
 from liaison.rules.routing import Route
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -33,6 +34,7 @@ PS = DocumentFlags(
 PS_AND_PATIENT = msgspec.structs.replace(PS, to_patient=True)
 PATIENT_ADDRESS = f"{MATRICULE}@patient.mssante.fr"
 BOTH = ("named", "treating-physician")
+EHPAD, TWO_BOXES_FINESS = "400000055", "400000077"
 
 
 def directory() -> Directory:
@@ -54,6 +56,14 @@ def directory() -> Directory:
     ):
         row = [""] * COLUMNS
         row[0], row[1], row[3], row[6] = "PER", address, rpps, structure
+        rows.append(row)
+    for address, finess in (
+        ("accueil@ehpad.test", EHPAD),
+        ("smr-a@ch.test", TWO_BOXES_FINESS),
+        ("smr-b@ch.test", TWO_BOXES_FINESS),
+    ):
+        row = [""] * COLUMNS
+        row[0], row[1], row[5], row[6] = "ORG", address, "FINESS", finess
         rows.append(row)
     return Directory.load("|".join(row) + "\n" for row in rows)
 
@@ -123,11 +133,125 @@ def test_an_address_that_the_directory_gives_to_another_is_held(address: str, rp
     assert (decision.outcome, decision.rule, decision.owner) == (Outcome.HOLD, "recipient.not-their-address", Owner.HOSPITAL)
 
 
-@pytest.mark.parametrize(
-    "addressee", [named("liste.rouge@medecin.test", UNKNOWN_GP), named("service@ch.test"), named("gp@medecin.test")]
-)
-def test_what_the_directory_cannot_contradict_is_delivered_with_its_reason(addressee: Addressee) -> None:
+@pytest.mark.parametrize("addressee", [named("gp@medecin.test"), named("accueil@ehpad.test")])
+def test_an_address_of_the_directory_that_nothing_contradicts_is_delivered_with_its_reason(addressee: Addressee) -> None:
     assert only(letter(addressee)).outcome is Outcome.DELIVER
+
+
+@pytest.mark.parametrize("addressee", [named("liste.rouge@medecin.test", UNKNOWN_GP), named("application@ch.test")])
+def test_an_address_that_the_directory_does_not_know_is_held_unless_the_region_vouches_for_it(addressee: Addressee) -> None:
+    decision = only(letter(addressee))
+    assert (decision.outcome, decision.rule, decision.owner) == (Outcome.HOLD, "recipient.not-in-directory", Owner.GCS)
+    vouched = rules(partners=frozenset({addressee.address}))
+    assert only(letter(addressee), how=vouched).outcome is Outcome.DELIVER
+
+
+def test_a_structures_address_that_the_directory_gives_to_another_structure_is_held() -> None:
+    to_the_other = Addressee(address="accueil@ehpad.test", organisation=TWO_BOXES_FINESS)
+    assert only(letter(to_the_other)).rule == "recipient.not-their-address"
+    own = Addressee(address="accueil@ehpad.test", organisation=EHPAD)
+    assert only(letter(own)).outcome is Outcome.DELIVER
+
+
+def test_an_address_of_a_contact_segment_leaves_only_where_the_directory_confirms_it() -> None:
+    unknown = msgspec.structs.replace(named("x@ailleurs.test", GP), unconfirmed=True)
+    assert only(letter(unknown)).rule == "recipient.not-their-address"
+    nobody = msgspec.structs.replace(named("x@ailleurs.test"), unconfirmed=True)
+    assert only(letter(nobody)).rule == "recipient.unconfirmed-contact"
+    assert only(letter(nobody), how=rules(directory=None)).rule == "recipient.unconfirmed-contact"
+    known = msgspec.structs.replace(named("gp@medecin.test", GP), unconfirmed=True)
+    assert only(letter(known)).outcome is Outcome.DELIVER
+
+
+def test_a_referrer_is_found_by_rpps_in_the_directory() -> None:
+    decision = only(letter(referrers=(Professional(rpps=GP),)), how=rules("referrer"))
+    assert (decision.outcome, decision.recipient, decision.rule) == (Outcome.DELIVER, "gp@medecin.test", "recipient.referrer")
+
+
+def test_who_is_referrer_and_treating_physician_gets_the_letter_once() -> None:
+    who = patient(treating_physician=Professional(rpps=GP))
+    how = rules("treating-physician", "referrer")
+    decisions = decide(letter(referrers=(Professional(rpps=GP), Professional(rpps=OTHER_GP))), who, how)
+    assert [decision.recipient for decision in decisions] == ["gp@medecin.test", "autre@medecin.test"]
+
+
+def test_each_referrer_who_cannot_be_found_is_held_apart() -> None:
+    people = (Professional(local_id="ADELI:401"), Professional(rpps=TWO_BOXES), Professional(rpps=UNKNOWN_GP))
+    decisions = decide(letter(referrers=people), how=rules("referrer"))
+    assert [decision.rule for decision in decisions] == [
+        "recipient.referrer-without-rpps",
+        "recipient.referrer-ambiguous",
+        "recipient.referrer-without-mailbox",
+    ]
+    assert all(decision.outcome is Outcome.HOLD for decision in decisions)
+
+
+def test_a_region_may_prefer_one_of_a_professionals_mailboxes_but_only_of_theirs() -> None:
+    document = letter(referrers=(Professional(rpps=TWO_BOXES),))
+    assert only(document, how=rules("referrer", preferred={TWO_BOXES: "deux-b@medecin.test"})).recipient == "deux-b@medecin.test"
+    assert only(document, how=rules("referrer", preferred={TWO_BOXES: "gp@medecin.test"})).rule == "recipient.referrer-ambiguous"
+
+
+def test_the_structure_ahead_gets_the_letter_at_its_organisational_mailbox() -> None:
+    document = letter(discharge_mode="8", discharge_destination="7", discharge_finess=EHPAD)
+    decision = only(document, how=rules("destination-structure"))
+    assert (decision.outcome, decision.recipient) == (Outcome.DELIVER, "accueil@ehpad.test")
+    assert decision.rule == "recipient.destination-structure"
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "rule"),
+    [
+        ({"discharge_mode": "8", "discharge_destination": "7"}, Outcome.HOLD, "recipient.structure-without-finess"),
+        ({"discharge_mode": "7", "discharge_finess": TWO_BOXES_FINESS}, Outcome.HOLD, "recipient.structure-ambiguous"),
+        ({"discharge_mode": "7", "discharge_finess": "400000099"}, Outcome.HOLD, "recipient.structure-without-mailbox"),
+        ({"discharge_mode": "8"}, Outcome.DROP, "recipient.not-concerned"),
+        ({"discharge_mode": "9", "discharge_finess": EHPAD}, Outcome.DROP, "recipient.not-concerned"),
+        ({"discharge_mode": "7", "discharge_finess": EHPAD, "finess": EHPAD}, Outcome.DROP, "recipient.not-concerned"),
+    ],
+)
+def test_a_structure_that_is_in_doubt_holds_and_going_home_is_no_doubt(
+    changes: dict[str, object], outcome: Outcome, rule: str
+) -> None:
+    decision = only(letter(**changes), how=rules("destination-structure"))
+    assert (decision.outcome, decision.rule) == (outcome, rule)
+
+
+def test_a_preferred_mailbox_settles_between_a_structures_several() -> None:
+    document = letter(discharge_mode="7", discharge_finess=TWO_BOXES_FINESS)
+    how = rules("destination-structure", preferred={TWO_BOXES_FINESS: "smr-b@ch.test"})
+    assert only(document, how=how).recipient == "smr-b@ch.test"
+    elsewhere = rules("destination-structure", preferred={TWO_BOXES_FINESS: "gp@medecin.test"})
+    assert only(document, how=elsewhere).outcome is Outcome.HOLD
+
+
+def test_a_sensitive_units_letter_is_held_unless_a_route_takes_it_on_purpose() -> None:
+    units = {"ch": {"7100": Unit(code="7100", sensitive=True), "7200": Unit(code="7200")}}
+    sensitive, ordinary = letter(named("gp@medecin.test", GP), unit="7100"), letter(named("gp@medecin.test", GP), unit="7200")
+    how = rules("named", units=units)
+    assert only(ordinary, how=how).outcome is Outcome.DELIVER
+    assert (only(sensitive, how=how).rule, only(sensitive, how=how).owner) == ("letters.sensitive-unit", Owner.HOSPITAL)
+    on_purpose = Route(documents=("*",), to="protege", recipients=("named",), sensitive=True)
+    open_too = msgspec.structs.replace(how, routes=(*how.routes, on_purpose))
+    assert (only(sensitive, how=open_too).destination, only(sensitive, how=open_too).outcome) == ("protege", Outcome.DELIVER)
+
+
+def test_a_route_of_some_units_takes_their_letters_only() -> None:
+    how = rules(routes=(Route(documents=("*",), to="promess", recipients=("named",), units=("7200",)),))
+    assert decide(letter(named("gp@medecin.test", GP), unit="7100"), how=how) == ()
+    assert only(letter(named("gp@medecin.test", GP), unit="7200"), how=how).outcome is Outcome.DELIVER
+
+
+def test_a_letter_waits_as_long_as_the_most_patient_route_to_a_destination_says_and_a_withdrawal_not_at_all() -> None:
+    routes = tuple(Route(documents=("*",), to="promess", recipients=("named",), wait=wait) for wait in ("10m", "90s", ""))
+    assert letter_waits(letter(), rules=rules(routes=routes), source="ch") == {"promess": 600.0}
+    assert letter_waits(letter(action=DocumentAction.WITHDRAW), rules=rules(routes=routes), source="ch") == {}
+
+
+@pytest.mark.parametrize("wait", ["10", "m", "-1m", "25h", "1.5h", "10m\n", "١m"])
+def test_a_wait_that_is_none_is_refused(wait: str) -> None:
+    with pytest.raises(ValueError, match="wait"):
+        _ = Route(documents=("*",), to="promess", wait=wait).wait_seconds
 
 
 def test_without_a_directory_the_senders_word_is_taken_and_said() -> None:
@@ -148,7 +272,7 @@ def test_somebody_named_without_an_address_is_written_to_only_where_the_director
     decision = only(letter(named("", rpps)))
     assert decision.outcome is outcome
     assert decision.rule == ("recipient.named" if outcome is Outcome.DELIVER else "recipient.named-without-address")
-    assert decision.recipient if outcome is Outcome.DELIVER else not decision.recipient
+    assert outcome is Outcome.DELIVER or decision.recipient in ("", f"rpps:{rpps}")
 
 
 def test_the_same_address_is_decided_once() -> None:

@@ -386,6 +386,26 @@ class JournalReader:
                 is not None
             )
 
+    def last_left(self, delivery: DeliveryRecord) -> str:
+        """Token of the newest mail before this one, along its chain of versions, that left or may have left; empty when none did."""
+        table = schema.delivery.c
+        with self._connection.begin():
+            # One patient's deliveries to one destination: a few rows, found by the lane's index.
+            rows = self._connection.execute(
+                select(table.token, table.work, table.attempts, table.previous).where(
+                    table.patient == delivery.patient, table.destination == delivery.destination, table.token != ""
+                )
+            ).all()
+        before = {row.token: row for row in rows}
+        token = delivery.previous
+        for _ in range(len(before)):
+            row = before.get(token)
+            # What is not in this lane any more (a merge moved the patient) is believed to have left.
+            if row is None or row.attempts > 0 or row.work == "submitted":
+                return token
+            token = row.previous or ""
+        return token
+
     def deliveries_of(self, message: int) -> tuple[DeliveryLine, ...]:
         """The deliveries that a message led to. Scans that day: for a person's question, not for the hot path."""
         table, tries, receipts = schema.delivery.c, schema.attempt.c, schema.receipt.c
