@@ -1,4 +1,4 @@
-"""``python -m bench burst|large|drain|all``: prints Markdown tables for bench/README.md."""
+"""``python -m bench burst|large|drain|directory|all``: prints Markdown tables for bench/README.md."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bench.burst import burst, sustained
+from bench.directory import directory
 from bench.large import large
 from bench.report import machine
 
@@ -18,7 +19,7 @@ def numbers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["burst", "large", "drain", "all"]), default="all")
+@click.argument("what", type=click.Choice(["burst", "large", "drain", "directory", "all"]), default="all")
 @click.option("--seconds", default=60.0, show_default=True, help="How long each row is measured.")
 @click.option("--connections", default="1,4,16,64", show_default=True, callback=numbers, help="Of the bursts.")
 @click.option("--rates", default="500,1000", show_default=True, callback=numbers, help="Messages a second that drain offers.")
@@ -35,6 +36,9 @@ def main(what: str, seconds: float, connections: tuple[int, ...], rates: tuple[i
         click.echo()
     if what in ("large", "all"):
         large(WORK, seconds, (1, 4), size)
+        click.echo()
+    if what in ("directory", "all"):
+        directory(WORK)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,20 @@ def parse_address(text: str) -> Address:
     return Address(local=local, domain=domain.lower())
 
 
+def with_known_domain(text: str, domains: dict[str, str]) -> str:
+    """What ``parse_address(text).text`` is, faster where many addresses share few domains, which ``domains`` remembers as written.
+
+    Raises :class:`InvalidAddress`.
+    """
+    local, _, domain = text.strip(" ").rpartition("@")
+    known = domains.get(domain)
+    if known is not None and len(local) <= 64 and len(local) + len(known) < 254 and _LOCAL.fullmatch(local):
+        return f"{local}@{known}"
+    address = parse_address(text)
+    domains[domain] = address.domain
+    return address.text
+
+
 def patient_address(matricule: str, *, domain: str = PATIENT_DOMAIN) -> Address:
     """A patient's address, from the matricule of a *qualified* INS only (ECO.2.2.6); the caller vouches for the qualification.
 

@@ -13,12 +13,13 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import TypeAlias
 
 import msgspec
 
 from liaison.finding import Finding, Severity
-from liaison.mssante.address import InvalidAddress, parse_address
+from liaison.mssante.address import InvalidAddress, with_known_domain
 from liaison.private import Private
 
 COLUMNS = 31
@@ -29,6 +30,7 @@ MAX_FINDINGS = 100
 
 #: The columns that are kept: position in the file (from 1, §5.2) in the order of :class:`DirectoryEntry`.
 _KEPT = (1, 2, 4, 6, 7, 8, 10, 11, 14, 16, 19, 29)
+_kept_of = itemgetter(*(position - 1 for position in _KEPT))
 #: What the header line must say for the layout to be the one we know: position (from 1) → name.
 _HEADER = {1: "type de bal", 2: "adresse bal", 4: "identifiant pp", 7: "identification structure", 10: "nom d'exercice"}
 _ROW_BITS = 26
@@ -121,10 +123,11 @@ class Indexing:
         _check_header(next(numbered, (1, ""))[1])
         offsets, by_rpps, by_address, by_structure = array("Q", [0]), array("Q"), array("Q"), array("Q")
         rows: list[bytes] = []
+        domains: dict[str, str] = {}
         findings: list[Finding] = []
         at, number, fault, line = 0, 1, "", "\n"
         for number, line in numbered:
-            fields = _fields(line)
+            fields = _fields(line, domains)
             if isinstance(fields, str):
                 fault = fields
                 self.skipped += bool(fault)
@@ -146,13 +149,11 @@ class Indexing:
                 yield b"".join(rows)
                 rows.clear()
         if fault and not line.endswith("\n"):
-            raise DirectoryLayoutError(
-                f"ligne {number} : le fichier s'arrête au milieu d'une ligne, il est tronqué ; le télécharger de nouveau"
-            )
+            raise DirectoryLayoutError(f"ligne {number} : le fichier s'arrête au milieu d'une ligne, il est tronqué")
         self.rows = len(offsets) - 1
         if self.skipped > max(_SKIPPED_AT_MOST, self.rows // 20):
             raise DirectoryLayoutError(
-                f"{findings[0].where} et {self.skipped - 1} autres ne sont pas lisibles, plus d'une sur vingt ; télécharger de nouveau"
+                f"{findings[0].where} et {self.skipped - 1} autres ne sont pas lisibles, plus d'une sur vingt"
             )
         self.findings = tuple(findings)
         yield b"".join(rows)
@@ -263,11 +264,11 @@ def _check_header(line: str) -> None:
     if len(names) < COLUMNS or any(names[position - 1] != name for position, name in _HEADER.items()):
         raise DirectoryLayoutError(
             "ligne 1 : les colonnes ne sont pas celles de Extraction_Correspondance_MSSante (31 colonnes, « Type de BAL » d'abord) ; "
-            "vérifier le fichier téléchargé, ou garder le précédent"
+            "vérifier que c'est bien elle"
         )
 
 
-def _fields(line: str) -> list[str] | str:
+def _fields(line: str, domains: dict[str, str]) -> list[str] | str:
     """The kept columns of a line, or in French what is wrong with it (nothing for a blank line)."""
     if len(line) > MAX_LINE:
         return "elle dépasse 4096 caractères"
@@ -278,9 +279,9 @@ def _fields(line: str) -> list[str] | str:
         columns.pop()
     if len(columns) != COLUMNS:
         return "elle n'a pas 31 colonnes"
-    kept = [columns[position - 1].strip() for position in _KEPT]
+    kept = [*map(str.strip, _kept_of(columns))]
     try:
-        kept[1] = parse_address(kept[1]).text
+        kept[1] = with_known_domain(kept[1], domains)
     except InvalidAddress:
         return "l'adresse n'est pas une adresse MSSanté"
     return kept

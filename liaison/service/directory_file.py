@@ -150,7 +150,10 @@ class DirectoryFiles:
     def _mapped(self, digest: str) -> Directory | None:
         try:
             with self._index(digest).open("rb") as file:
-                directory = Directory(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                # Look-ups touch a page here and there: reading ahead would only fill memory.
+                mapped.madvise(mmap.MADV_RANDOM)
+                directory = Directory(memoryview(mapped))
         except (OSError, ValueError):
             return None
         return directory if directory.digest.hex() == digest else None
@@ -220,7 +223,7 @@ def _translated(path: Path) -> Generator[None]:
         ) from error
     except (DirectoryLayoutError, DirectoryIndexError, zipfile.BadZipFile, EOFError, RuntimeError) as error:
         raise DirectoryFileError(
-            f"l'annuaire {path} n'est pas une extraction lisible : {error} ; le télécharger de nouveau, l'ancien reste en service"
+            f"l'annuaire {path} n'est pas une extraction lisible : {error} ; le télécharger de nouveau"
         ) from error
 
 

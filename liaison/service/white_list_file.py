@@ -66,7 +66,7 @@ class WhiteListFiles:
             ) from error
         except WhiteListError as error:
             raise WhiteListFileError(
-                f"la liste blanche {path} n'est pas utilisable : {error} ; la télécharger de nouveau, l'ancienne reste en service"
+                f"la liste blanche {path} n'est pas utilisable : {error} ; la télécharger de nouveau"
             ) from error
         return found
 

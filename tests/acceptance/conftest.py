@@ -62,6 +62,8 @@ RECIPIENTS = (
     "dpi@hopitala.mssante.fr",
     letters.GP,
     letters.PATIENT_ADDRESS,
+    letters.REFERRER,
+    letters.EHPAD,
 )
 
 

@@ -51,6 +51,9 @@ recipients = ["named"]
 """
 
 GP = "claire.dupouy@medecin.formation.mssante.fr"
+#: Whom the letters to a referrer and to a structure ahead are for.
+REFERRER = "luc.dubos@medecin.formation.mssante.fr"
+EHPAD = "accueil@ehpad-des-pins.formation.mssante.fr"
 INS = "275116410204507"
 PATIENT_ADDRESS = f"{INS}@patient.mssante.fr"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liaison.mssante.address import Address, InvalidAddress, in_domains, parse_address, patient_address
+from liaison.mssante.address import Address, InvalidAddress, in_domains, parse_address, patient_address, with_known_domain
 
 
 def test_domain_is_lower_cased_and_local_part_kept() -> None:
@@ -78,3 +78,19 @@ def test_a_domain_is_on_the_list_whole_never_by_its_end() -> None:
     assert in_domains(parse_address("a@mssante.apicrypt.org"), domains)
     assert not in_domains(parse_address("a@evil.medecin.mssante.fr"), domains)
     assert not in_domains(Address(local="a", domain="mssante.fr"), domains)
+
+
+@given(
+    st.lists(st.tuples(st.text("aA.-@ é", max_size=70), st.sampled_from(["x.fr", "X.fr", "y.z.fr", "fr", "", "1.2"])), max_size=20)
+)
+def test_many_addresses_are_read_as_each_alone(written: list[tuple[str, str]]) -> None:
+    domains: dict[str, str] = {}
+    for local, domain in written:
+        text = f"{local}@{domain}"
+        try:
+            alone = parse_address(text).text
+        except InvalidAddress:
+            with pytest.raises(InvalidAddress):
+                with_known_domain(text, domains)
+        else:
+            assert with_known_domain(text, domains) == alone
