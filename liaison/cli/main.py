@@ -9,15 +9,20 @@ import click
 
 #: Each command and the module that holds it under the same name: a running hub does not carry the demonstration's libraries.
 COMMANDS: Mapping[str, str] = {
+    "audit": "liaison.cli.audit",
+    "cancel": "liaison.cli.cancel",
     "check": "liaison.cli.check",
     "demo": "liaison.cli.demo",
     "directory": "liaison.cli.directory",
     "journal": "liaison.cli.journal",
     "explain": "liaison.cli.explain",
+    "held": "liaison.cli.held",
     "letters": "liaison.cli.letters",
     "pause": "liaison.cli.pause",
     "proposals": "liaison.cli.proposals",
+    "quarantine": "liaison.cli.quarantine",
     "resume": "liaison.cli.resume",
+    "retry": "liaison.cli.retry",
     "send": "liaison.cli.send",
     "run": "liaison.cli.run",
     "shadow": "liaison.cli.shadow",

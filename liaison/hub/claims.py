@@ -131,14 +131,17 @@ class Claim(Private, frozen=True, kw_only=True):
         if delivery.document is not None and view.switch(LETTERS) is not None:
             due = moment.now_us + _LETTERS_REST
             return NotNow(due=due), (replace(lane, due=due),)
+        lapsed: tuple[Record, ...] = ()
         if delivery.work is Work.SENDING:
             # The lease ended without an answer: whoever had it may have sent it.
+            lapsed = (tried_once(delivery, moment.now_us, "lapsed", "nobody said what came of it"),)
             delivery = replace(delivery, work=move(Work.SENDING, Work.UNCERTAIN))
         patient = view.patient(self.patient)
         document = None if delivery.document is None else view.document(delivery.document)
         objection = self.last_look(delivery, patient, document, now=moment.now_us)
         if objection is not None and objection.outcome is not Outcome.DELIVER:
-            return self._stopped(lane, delivery, objection, moment)
+            answer, stopped = self._stopped(lane, delivery, objection, moment)
+            return answer, (*lapsed, *stopped)
         due = moment.now_us + self.lease
         taken = replace(
             delivery,
@@ -147,7 +150,7 @@ class Claim(Private, frozen=True, kw_only=True):
             attempts=delivery.attempts + 1,
             due=due,
         )
-        return Claimed(delivery=taken, document=document, patient=patient), (taken, replace(lane, due=due))
+        return Claimed(delivery=taken, document=document, patient=patient), (*lapsed, taken, replace(lane, due=due))
 
     def _stopped(
         self, lane: LaneRecord, delivery: DeliveryRecord, objection: Objection, moment: Moment
@@ -160,7 +163,7 @@ class Claim(Private, frozen=True, kw_only=True):
         tried = AttemptRecord(
             delivery=delivery.id, number=delivery.attempts + 1, at=moment.now_us, outcome="cancelled", reason=objection.rule
         )
-        return NotNow(due=passed.due), (stopped, passed, tried, *_dropped(delivery))
+        return NotNow(due=passed.due), (stopped, passed, tried, *dropped_parcel(delivery))
 
 
 class Settle(Private, frozen=True, kw_only=True):
@@ -182,8 +185,16 @@ class Settle(Private, frozen=True, kw_only=True):
         key: Key = ("delivery", self.delivery)
         yield key
         yield ("lane", self.patient, self.destination)
-        if view.knows(key) and (delivery := view.delivery(self.delivery)) is not None and delivery.document is not None:
-            yield ("document", delivery.document)
+        if view.knows(key) and (delivery := view.delivery(self.delivery)) is not None:
+            if delivery.document is not None:
+                yield ("document", delivery.document)
+            if self._repeats_blindly:
+                yield ("doubts", delivery.id, delivery.attempts)
+
+    @property
+    def _repeats_blindly(self) -> bool:
+        """Whether to send it again might be to send it twice."""
+        return isinstance(self.attempt, Uncertain) and not self.keeps_ids
 
     def decide(self, view: View, moment: Moment) -> tuple[NotNow | Stale, tuple[Record, ...]]:
         """When the lane has something to do next, or Stale."""
@@ -196,17 +207,17 @@ class Settle(Private, frozen=True, kw_only=True):
             case Delivered(reference=reference, receipt=receipt):
                 done = replace(delivery, work=move(delivery.work, Work.SUBMITTED), due=now)
                 told = ReceiptRecord(delivery=delivery.id, number=delivery.attempts, at=now, status=receipt)
-                tried = _tried(delivery, now, "delivered", reference)
-                return NotNow(due=passed.due), (done, passed, tried, told, *_dropped(delivery))
+                tried = tried_once(delivery, now, "delivered", reference)
+                return NotNow(due=passed.due), (done, passed, tried, told, *dropped_parcel(delivery))
             case Refused(code=code, reason=reason):
                 failed = replace(delivery, work=move(delivery.work, Work.FAILED), due=now)
                 objection = Objection(outcome=Outcome.HOLD, reason=reason, rule="dispatch.refused", owner=Owner.GCS)
                 return NotNow(due=passed.due), (
                     failed,
                     passed,
-                    _tried(delivery, now, "refused", f"{code} {reason}"),
+                    tried_once(delivery, now, "refused", f"{code} {reason}"),
                     _hold(delivery, objection, moment),
-                    *_not_given(delivery, view),
+                    *not_given(delivery, view),
                 )
             case Withheld(reason=reason, rule=rule, owner=owner):
                 held = replace(delivery, work=move(delivery.work, Work.HELD))
@@ -214,18 +225,22 @@ class Settle(Private, frozen=True, kw_only=True):
                 return NotNow(due=passed.due), (
                     held,
                     passed,
-                    _tried(delivery, now, "withheld", rule),
+                    tried_once(delivery, now, "withheld", rule),
                     _hold(delivery, objection, moment),
                 )
             case Needless(reason=reason):
                 cancelled = replace(delivery, work=move(delivery.work, Work.CANCELLED), due=now)
-                return NotNow(due=passed.due), (cancelled, passed, _tried(delivery, now, "needless", reason))
+                return NotNow(due=passed.due), (cancelled, passed, tried_once(delivery, now, "needless", reason))
             case Unavailable(reason=reason, retry_after=asked):
                 wait = self.retry.delay(delivery.attempts, self.chance, asked)
                 return self._later(delivery, lane, Work.RETRYING, wait, "unavailable", reason, view, moment)
             case Uncertain(reason=reason):
                 wait = self.retry.delay(delivery.attempts, self.chance)
-                if not self.keeps_ids:
+                if self._repeats_blindly:
+                    if view.doubts(delivery.id, delivery.attempts) + 1 >= self.retry.uncertain_attempts:
+                        held = replace(delivery, work=move(delivery.work, Work.HELD))
+                        tried = tried_once(delivery, now, "uncertain", reason)
+                        return NotNow(due=passed.due), (held, passed, tried, _hold(delivery, STILL_UNCERTAIN, moment))
                     wait = max(wait, self.retry.uncertain)
                 return self._later(delivery, lane, Work.UNCERTAIN, wait, "uncertain", reason, view, moment)
 
@@ -241,7 +256,7 @@ class Settle(Private, frozen=True, kw_only=True):
         moment: Moment,
     ) -> tuple[NotNow, tuple[Record, ...]]:
         now = moment.now_us
-        tried = _tried(delivery, now, outcome, reason)
+        tried = tried_once(delivery, now, outcome, reason)
         waiting = replace(delivery, work=move(delivery.work, work), due=now + int(wait * 1e6))
         if now - delivery.created_at > self.retry.give_up_after * 1e6:
             passed = advanced(lane, now)
@@ -257,8 +272,7 @@ class Settle(Private, frozen=True, kw_only=True):
                 passed,
                 tried,
                 _hold(delivery, objection, moment),
-                *_dropped(delivery),
-                *_not_given(delivery, view),
+                *not_given(delivery, view),
             )
         return NotNow(due=waiting.due), (waiting, replace(lane, due=waiting.due), tried)
 
@@ -305,8 +319,17 @@ class Recover(Private, frozen=True, kw_only=True):
             return False, ()
         work = Work.UNCERTAIN if self.may_have_left else Work.RETRYING
         due = moment.now_us + (int(self.wait * 1e6) if self.may_have_left else 0)
-        tried = _tried(delivery, moment.now_us, "interrupted", "the hub stopped")
+        tried = tried_once(delivery, moment.now_us, "interrupted", "the hub stopped")
         return True, (replace(delivery, work=move(delivery.work, work), due=due), replace(lane, due=due), tried)
+
+
+#: The destination does not know its parcels again, and to send once more might be to send twice.
+STILL_UNCERTAIN = Objection(
+    outcome=Outcome.HOLD,
+    reason="Plusieurs envois ont pu aboutir sans réponse : une personne demande au destinataire s'il a reçu la lettre.",
+    rule="dispatch.uncertain",
+    owner=Owner.GCS,
+)
 
 
 def advanced(lane: LaneRecord, now: int) -> LaneRecord:
@@ -327,7 +350,7 @@ def _hold(delivery: DeliveryRecord, objection: Objection, moment: Moment) -> Hol
     )
 
 
-def _not_given(delivery: DeliveryRecord, view: View) -> tuple[Record, ...]:
+def not_given(delivery: DeliveryRecord, view: View) -> tuple[Record, ...]:
     """A letter that never left was not given: the hospital may send the document again."""
     document = None if delivery.document is None else view.document(delivery.document)
     if document is None:
@@ -335,10 +358,10 @@ def _not_given(delivery: DeliveryRecord, view: View) -> tuple[Record, ...]:
     return (replace(document, mailed=tuple(given for given in document.mailed if given[1] != delivery.token)),)
 
 
-def _tried(delivery: DeliveryRecord, now: int, outcome: str, reason: str) -> AttemptRecord:
+def tried_once(delivery: DeliveryRecord, now: int, outcome: str, reason: str) -> AttemptRecord:
     return AttemptRecord(delivery=delivery.id, number=delivery.attempts, at=now, outcome=outcome, reason=reason[:300])
 
 
-def _dropped(delivery: DeliveryRecord) -> tuple[Record, ...]:
+def dropped_parcel(delivery: DeliveryRecord) -> tuple[Record, ...]:
     """A letter's bytes are of no more use once nothing will send them again."""
     return () if delivery.document is None else (ParcelRecord(delivery=delivery.id, patient=delivery.patient, body=None),)

@@ -20,12 +20,14 @@ from liaison.hub.dispatch import Dispatcher
 from liaison.hub.intake import Intake, Taken, seen_name
 from liaison.hub.journal.checkpoint import Checkpointer
 from liaison.hub.journal.database import Database, JournalError
-from liaison.hub.journal.queries import JournalReader
+from liaison.hub.journal.queries import JournalReader, StoredMessage
+from liaison.hub.journal.records import HoldRecord
 from liaison.hub.journal.writer import CommandFailed, Writer
 from liaison.hub.parcels import EventShelf
 from liaison.hub.policy import Policy
 from liaison.hub.reading import LARGE, unreadable
 from liaison.hub.reading_file import read_any
+from liaison.hub.replay import Replay
 from liaison.hub.resolution import BlindIndex
 from liaison.hub.vault.sealing import Vault
 from liaison.hub.vault.subjects import SubjectKeys
@@ -143,13 +145,35 @@ class Engine:
             taken = await self._commit(reading)
         finally:
             self._in_hand -= 1
+        self._tell(taken)
+        if self._observe is not None and not taken.duplicate:
+            self._observe(reading, taken)
+        return taken.answer
+
+    def _tell(self, taken: Taken) -> None:
         for event in taken.events:
             self._shelf.put(event)
         for destination, patient in taken.wake:
             self._wake(destination, patient)
-        if self._observe is not None and not taken.duplicate:
-            self._observe(reading, taken)
-        return taken.answer
+
+    async def replay(self, hold: HoldRecord, stored: StoredMessage, *, file: bool = False) -> Taken | None:
+        """Take a message in quarantine again; None when it waits no more. What it leads to is woken as for any other.
+        ``file`` says that it came as a file of whatever format.
+
+        Raises:
+            LookupError: its source is no longer configured, or its bytes were erased.
+            CommandFailed: its decision or its rows failed; nothing changed.
+            CommitUnknown: nobody can say.
+        """
+        sender = Sender(source=stored.line.source, file=file)
+        if stored.raw is None or sender.source not in self._policy.profiles:
+            raise LookupError(hold.message)
+        reading = await self._read(stored.raw, sender)
+        command = replace(intake(reading, self._policy, self._journal.vault), replays=hold.message)
+        taken = await self._journal.writer.commit(Replay(hold=hold.id, intake=command))
+        if taken is not None:
+            self._tell(taken)
+        return taken
 
     @property
     def busy(self) -> bool:

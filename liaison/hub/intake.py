@@ -67,6 +67,8 @@ class Intake(Private, frozen=True, kw_only=True):
     name: str
     #: The reading's facts, parted by whose identifiers they move.
     parted: Parted
+    #: The message in quarantine that is taken again: its own bytes are then no resend.
+    replays: int | None = None
 
     def needs(self, view: View) -> Iterable[Key]:
         """Whether the message was seen; the patient, stay and document that it names; the lanes that may be written to."""
@@ -75,7 +77,7 @@ class Intake(Private, frozen=True, kw_only=True):
         yield seen
         if view.knows(seen):
             for entry in view.seen(name):
-                if entry.digest == self.digest:
+                if entry.digest == self.digest and entry.message != self.replays:
                     yield ("message", entry.message)
                     return
         yield from fact_keys(view, self.index, self.policy, self.parted.facts)
@@ -85,7 +87,7 @@ class Intake(Private, frozen=True, kw_only=True):
 
     def decide(self, view: View, moment: Moment) -> tuple[Taken, tuple[Record, ...]]:
         """Fold, compare, decide; or give a resend the reply that its first coming got."""
-        entries = view.seen(self.name)
+        entries = [entry for entry in view.seen(self.name) if entry.message != self.replays]
         for entry in entries:
             if entry.digest == self.digest and (head := view.message(entry.message)) is not None:
                 answer = Answer(verdict=Verdict(head.verdict), reply=head.reply, message_id=text_id(head.id))

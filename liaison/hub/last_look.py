@@ -9,8 +9,7 @@ from liaison.care.facts import DocumentAction
 from liaison.hub.journal.records import DeliveryRecord, DocumentRecord, PatientRecord
 from liaison.hub.policy import Policy
 from liaison.rules.decision import Objection, Outcome, Owner
-from liaison.rules.gates.identity import DEROGATION
-from liaison.rules.letters import last_look_letter
+from liaison.rules.letters import CHOSEN_BY_PERSON, WITHOUT_INS, last_look_letter
 from liaison.rules.routing import last_look_event
 
 
@@ -54,12 +53,13 @@ class PolicyLastLook:
             fact,
             destination=delivery.destination,
             recipient=delivery.recipient,
-            had_ins=delivery.rule != DEROGATION,
+            had_ins=delivery.rule not in WITHOUT_INS,
             rules=self._policy.letters,
             source=delivery.source,
             patient=patient.state,
             withdrawn=state.status is DocumentStatus.WITHDRAWN,
             replaced=state.status is DocumentStatus.REPLACED,
+            by_person=delivery.rule in CHOSEN_BY_PERSON,
         )
 
 

@@ -16,10 +16,12 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     give_up_after: float = 72 * 3600.0
     #: How long to wait before the same bytes are sent again when it is not known whether they were taken.
     uncertain: float = 30.0
+    #: After how many attempts that may have been taken a person decides, where the destination does not know its parcels again.
+    uncertain_attempts: int = 3
 
     def __post_init__(self) -> None:
-        if not (0 < self.first <= self.longest and self.give_up_after > 0 and self.uncertain >= 0):
-            raise ValueError("retry : il faut 0 < first <= longest, give_up_after > 0 et uncertain >= 0")
+        if not (0 < self.first <= self.longest and self.give_up_after > 0 and self.uncertain >= 0 and self.uncertain_attempts > 0):
+            raise ValueError("retry : il faut 0 < first <= longest, give_up_after > 0, uncertain >= 0 et uncertain_attempts > 0")
 
     def delay(self, attempts: int, chance: float, asked: float | None = None) -> float:
         """Seconds to wait after ``attempts`` attempts; ``chance`` is uniform in [0, 1), ``asked`` what the peer asked for."""

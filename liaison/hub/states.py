@@ -27,11 +27,12 @@ MOVES: Mapping[Work, frozenset[Work]] = {
     Work.SENDING: frozenset({Work.SUBMITTED, Work.RETRYING, Work.UNCERTAIN, Work.FAILED, Work.HELD, Work.CANCELLED}),
     Work.RETRYING: frozenset({Work.SENDING, Work.HELD, Work.CANCELLED, Work.EXPIRED}),
     Work.UNCERTAIN: frozenset({Work.SENDING, Work.SUBMITTED, Work.HELD, Work.FAILED, Work.CANCELLED, Work.EXPIRED}),
-    Work.HELD: frozenset({Work.PENDING, Work.CANCELLED, Work.EXPIRED}),
+    #: A person releases it, refuses it, or knows that it arrived.
+    Work.HELD: frozenset({Work.PENDING, Work.SUBMITTED, Work.CANCELLED, Work.EXPIRED}),
     Work.SUBMITTED: frozenset(),
     Work.FAILED: frozenset({Work.PENDING, Work.CANCELLED}),
     Work.CANCELLED: frozenset(),
-    Work.EXPIRED: frozenset(),
+    Work.EXPIRED: frozenset({Work.PENDING, Work.CANCELLED}),
     Work.SHADOWED: frozenset(),
 }
 

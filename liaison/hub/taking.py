@@ -18,6 +18,7 @@ from liaison.events.envelope import Event, to_cloudevent_json
 from liaison.finding import Finding
 from liaison.hub.crossing import Proposals, holder_elsewhere, is_shared, met
 from liaison.hub.following import Following, holder_of
+from liaison.hub.given import given_as
 from liaison.hub.journal.queries import event_id
 from liaison.hub.journal.records import (
     EVENTS_KEPT,
@@ -369,7 +370,7 @@ class Taking:
         for one in letters.decisions:
             decided = self._kept_in(one, patient, is_letter=True)
             to = (decided.destination, decided.recipient.lower())
-            given = self._mailed_as(fact.action, *to)
+            given = given_as(self._index_of, fact.action, *to)
             # What is shadowed has not left: the same letter may still leave, once it is sent again to a live source.
             shadow = "shadow-" if decided.would is not None else ""
             gives = self._index_of.named("shadow-mailed", f"{fact.action}:{to[0]}", to[1]) if shadow else given
@@ -380,7 +381,7 @@ class Taking:
                 decision = replace(one, outcome=Outcome.DROP, reason=ALREADY_GIVEN, rule="letters.already-given")
             elif outcome is Outcome.HOLD and waits in mailed:
                 decision = replace(one, outcome=Outcome.DROP, reason=ALREADY_HELD, rule="letters.already-held")
-            before = (self._mailed_as(action, *to) for action in (DocumentAction.REPLACE, DocumentAction.PUBLISH))
+            before = (given_as(self._index_of, action, *to) for action in (DocumentAction.REPLACE, DocumentAction.PUBLISH))
             delivery = self.outbox.put(
                 decision,
                 patient=patient,
@@ -407,9 +408,6 @@ class Taking:
             identifiers=patient.state.active_identifiers,
         )
         return decision if objection is None else kept_in(decision, objection)
-
-    def _mailed_as(self, action: DocumentAction, destination: str, recipient: str) -> bytes:
-        return self._index_of.named("mailed", f"{action}:{destination}", recipient)
 
     def _holder(self, before: DocumentRecord | None, after: Document) -> int:
         """The message that brought the bytes: this one, unless an earlier one brought the same (a withdrawal brings none)."""

@@ -6,11 +6,12 @@ from collections.abc import Container, Mapping
 from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from liaison.care.facts import DocumentAction, DocumentFact
+from liaison.care.facts import Addressee, DocumentAction, DocumentFact
 from liaison.care.units import Unit
 from liaison.finding import Finding
-from liaison.rules.candidates import DirectoryLookup, RecipientKind, Register, hold
+from liaison.rules.candidates import DirectoryLookup, RecipientKind, Register, hold, is_of_structure
 from liaison.rules.decision import Decision, Objection, Outcome, Owner
 from liaison.rules.gates.document_flags import FlagsPolicy
 from liaison.rules.gates.identity import DEROGATION, PatientView, ins_lost, merged_identity
@@ -103,19 +104,23 @@ def last_look_letter(
     patient: PatientView,
     withdrawn: bool = False,
     replaced: bool = False,
+    by_person: bool = False,
 ) -> Objection | None:
     """What now speaks against a letter that was to be delivered; None when it may leave.
 
     Decides the letter again with the patient's and document's current state, so that whatever came since counts: a doubt on
     the identity, a merge, a lost INS, a changed directory. ``had_ins`` says whether the patient had a qualified INS when it
     was decided (the decision's rule is not :data:`DEROGATION`). ``withdrawn`` and ``replaced`` tell what became of the
-    document since; the mail that announces a withdrawal is itself not stopped by it.
+    document since; the mail that announces a withdrawal is itself not stopped by it. ``by_person`` says that a person confirmed
+    or corrected the recipient: then all is decided again but whether the routes would choose them.
     """
     if document.action is not DocumentAction.WITHDRAW and (withdrawn or replaced):
         return _WITHDRAWN if withdrawn else _REPLACED
     merged = merged_identity(patient.merged_into)
     if merged is not None:
         return merged
+    if by_person:
+        document, rules = _addressed_to(document, rules, recipient)
     # MSH-11 does not change: what it stops was stopped at intake.
     letters = decide_letter(document, rules=rules, source=source, patient=patient, processing="P")
     again = next((now for now in letters.decisions if (now.destination, now.recipient) == (destination, recipient)), None)
@@ -126,6 +131,51 @@ def last_look_letter(
     return ins_lost() if had_ins and again.rule == DEROGATION else None
 
 
+def released_rule(*, has_ins: bool, by_person: bool) -> str:
+    """The rule by which a letter leaves that a person releases: what the patient has today is what counts from now on."""
+    if by_person:
+        return BY_PERSON if has_ins else BY_PERSON_WITHOUT_INS
+    return RELEASED if has_ins else DEROGATION
+
+
+def other_owner(address: str, *, rpps: str, structure: str, rules: LetterRules) -> Objection | None:
+    """What speaks against writing to ``address`` in the place of a professional or a structure: the directory gives it to others.
+
+    An address that the directory does not know passes: services' and applications' boxes, and the red list, are not in it
+    (mssante digest §5.2); the person who wrote it down answers for it.
+    """
+    rows = () if rules.directory is None or address.lower() in rules.partners else rules.directory.of_address(address)
+    owners = {entry.rpps for entry in rows if entry.rpps}
+    if rpps and owners and rpps not in owners:
+        return _ANOTHERS
+    return _ANOTHERS if structure and rows and not any(is_of_structure(entry, structure) for entry in rows) else None
+
+
+def _addressed_to(document: DocumentFact, rules: LetterRules, recipient: str) -> tuple[DocumentFact, LetterRules]:
+    """The document as if it named this recipient alone, and rules whose routes take whom it names: the person vouches for them."""
+    routes = tuple(replace(route, recipients=(RecipientKind.NAMED.value,)) if route.recipients else route for route in rules.routes)
+    vouched = replace(rules, routes=routes, partners=rules.partners | {recipient.lower()})
+    return replace(document, addressees=(Addressee(address=recipient),)), vouched
+
+
+#: Rules of a letter that a person released: as it was decided, or to a recipient whom they confirmed or corrected; the last while the
+#: patient had no qualified INS.
+RELEASED: Final = "letters.released"
+BY_PERSON: Final = "recipient.by-person"
+BY_PERSON_WITHOUT_INS: Final = "recipient.by-person-without-ins"
+#: Rules that say that a person chose the recipient, and that the patient had no qualified INS when it was decided.
+CHOSEN_BY_PERSON: Final = frozenset({BY_PERSON, BY_PERSON_WITHOUT_INS})
+WITHOUT_INS: Final = frozenset({DEROGATION, BY_PERSON_WITHOUT_INS})
+#: Holds that say no more than that a person should confirm the recipient: a release is that confirmation.
+CONFIRMED_BY_RELEASE: Final = frozenset(
+    {"recipient.changed", "recipient.not-their-address", "recipient.not-in-directory", "recipient.unconfirmed-contact"}
+)
+
+_ANOTHERS = hold(
+    "recipient.not-their-address",
+    "L'annuaire donne cette adresse à un autre que le destinataire de la lettre : l'établissement la renvoie s'il change.",
+    Owner.HOSPITAL,
+)
 _WITHDRAWN = Objection(
     outcome=Outcome.DROP, reason="Le document a été retiré par son émetteur depuis la décision.", rule="letters.withdrawn"
 )

@@ -24,6 +24,7 @@ from liaison.service.addresses import STALE_AFTER
 from liaison.service.certificates import certificate_files
 from liaison.service.configuration import Configuration, DestinationConfiguration, ReferenceFileError
 from liaison.service.directory_file import LEAST_SHARE, DirectoryFiles, extraction_date, read_directory
+from liaison.service.disk import DiskWatch
 from liaison.service.kinds import build_destination
 from liaison.service.secrets import SecretError
 from liaison.service.units_file import load_units
@@ -53,7 +54,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 async def run_checks(configuration: Configuration, now: datetime) -> tuple[Check, ...]:
     """Everything but the file itself, destinations probed at the same time. ``now`` is aware."""
-    local = [*_standing(configuration), _keys(configuration), _journal(configuration), *_stopped(configuration)]
+    local = [*_standing(configuration), _keys(configuration), _journal(configuration)]
+    local += [*_room(configuration), *_stopped(configuration)]
     local += await asyncio.to_thread(lambda: [*_reference_files(configuration, now), *_certificates(configuration, now)])
     parts = [part for part in configuration.destinations.values() if not _to_be_made(configuration, part)]
     return (*local, *await asyncio.gather(*(_probe(part, configuration.folder) for part in parts)))
@@ -94,6 +96,20 @@ def _journal(configuration: Configuration) -> Check:
     if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
         return Check(subject="journal", status=Status.OK, text=f"{path} sera créé au premier démarrage.")
     return Check(subject="journal", status=Status.FAULT, text=f"{path} ne peut être créé : vérifier les droits de {folder}.")
+
+
+def _room(configuration: Configuration) -> Iterator[Check]:
+    folder = next(parent for parent in configuration.journal_path.parents if parent.exists())
+    keep = configuration.hub.keep_free
+    free = DiskWatch(folder, keep).free
+    if free < keep:
+        text = (
+            f"{folder} : il reste {free // 1_000_000} Mo, moins que keep_free : plus aucun message n'est pris. Libérer de la place."
+        )
+        yield Check(subject="disque", status=Status.FAULT, text=text)
+    elif free < 3 * keep:
+        text = f"{folder} : il reste {free // 1_000_000} Mo ; l'entrée s'arrête à {keep // 1_000_000} Mo (keep_free)."
+        yield Check(subject="disque", status=Status.WARNING, text=text)
 
 
 def _stopped(configuration: Configuration) -> Iterator[Check]:

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from liaison.care.units import Unit
+from liaison.hub.holding import HoldHours
 from liaison.rules.candidates import DirectoryLookup
 from liaison.rules.gates.followed import FollowList
 from liaison.rules.golive import Mode
@@ -40,6 +41,8 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     intake_bytes: int = 67_108_864
     #: Patients for whom nothing ever leaves, in any mode: ``ins:MATRICULE``, ``ipp:AUTHORITY/NUMBER``.
     test_patients: tuple[str, ...] = ()
+    #: Bytes that stay free on the journal's disk: with less, messages are refused for now (``AR``) and what is under way still leaves.
+    keep_free: int = 1_073_741_824
 
 
 class UnitSender(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -180,6 +183,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     letters: LettersSettings
     follow: FollowSettings = FollowSettings()
     follow_lists: Mapping[str, FollowListSettings] = {}
+    #: The ``[holds]`` table.
+    holds: HoldHours = HoldHours()
     #: What an operator must keep seeing, in French.
     warnings: tuple[str, ...] = ()
 

@@ -65,6 +65,8 @@ def _hub(configuration: Configuration) -> Iterator[_Complaint]:
         yield ("hub", "keys"), "la clé de chiffrement est désignée par une référence.", "Écrire file:CHEMIN ou credential:NOM."
     if hub.bus != "embedded":
         yield ("hub", "bus"), "cette version n'a que le bus interne.", 'Écrire bus = "embedded".'
+    if hub.keep_free < 0:
+        yield ("hub", "keep_free"), "un nombre d'octets n'est pas négatif.", "Écrire par exemple 1073741824 (1 Gio)."
     if hub.intake_bytes < 1_000_000:
         yield ("hub", "intake_bytes"), "moins d'un Mo ne suffit pas à une lettre.", "Écrire au moins 1000000."
 

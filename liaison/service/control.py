@@ -21,7 +21,7 @@ from liaison.hub.audit import ActOutcome, EndAct, NoteAct
 from liaison.hub.journal.writer import CommandFailed, CommitUnknown
 from liaison.private import Private
 from liaison.service.act import Act, ActRefused, Call, FolderOf, Operator, WrongUse, is_hub_id
-from liaison.service.acts import pausing, proposals
+from liaison.service.acts import auditing, deliveries, pausing, proposals, quarantine
 
 if TYPE_CHECKING:
     from liaison.service.running import RunningHub
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 #: Every act. A new file of ``service/acts/`` adds its own here.
-ACTS: Mapping[str, Act] = {act.name: act for act in (*pausing.ACTS, *proposals.ACTS)}
+ACTS: Mapping[str, Act] = {
+    act.name: act for act in (*pausing.ACTS, *deliveries.ACTS, *quarantine.ACTS, *auditing.ACTS, *proposals.ACTS)
+}
 
 #: Bytes of one request.
 MAX_REQUEST = 1_048_576

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import msgspec
 
 from liaison.adapters.folder_write import FolderDestinationSettings
+from liaison.hub.holding import HoldHours
 from liaison.rules.routing import Route
 from liaison.service import going_live
 from liaison.service.configuration import (
@@ -38,7 +39,7 @@ from liaison.service.toml_lines import KeyPath, key_lines, line_of
 #: The file that is looked for where none is named.
 FILE_NAME = "liaison.toml"
 _MAX_FILE = 1_000_000
-_TABLES = ("hub", "sources", "destinations", "routes", "letters", "follow")
+_TABLES = ("hub", "sources", "destinations", "routes", "letters", "follow", "holds")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -118,13 +119,14 @@ class _Reader:
                 self._refuse((key,), *_unknown(key, _TABLES))
         hub = self._convert(HubSettings, ("hub",), self._table(tables.get("hub", {}), ("hub",)))
         letters = self._convert(LettersSettings, ("letters",), self._table(tables.get("letters", {}), ("letters",)))
+        holds = self._convert(HoldHours, ("holds",), self._table(tables.get("holds", {}), ("holds",)))
         sources = [self._source(name, table) for name, table in self._table(tables.get("sources", {}), ("sources",)).items()]
         destinations = [
             self._destination(name, table) for name, table in self._table(tables.get("destinations", {}), ("destinations",)).items()
         ]
         routes = self._routes(tables.get("routes", []))
         follow, follow_lists = self._follow(tables.get("follow", {}))
-        if self.faults or hub is None or letters is None or follow is None:
+        if self.faults or hub is None or letters is None or follow is None or holds is None:
             return None
         known_sources = {source.name: source for source in sources if source}
         known_destinations = {destination.name: destination for destination in destinations if destination}
@@ -138,6 +140,7 @@ class _Reader:
             letters=letters,
             follow=follow,
             follow_lists=follow_lists,
+            holds=holds,
             warnings=(*_warnings(known_sources.values()), *_warnings(known_destinations.values())),
         )
 

@@ -12,10 +12,8 @@ MISSING: Final[tuple[tuple[str, str], ...]] = (
     ("contrôle des émetteurs", "une source n'est pas encore limitée à ses pairs, à ses couples MSH-3/4 et à ses autorités"),
     ("certificats MSSanté", "l'authentification par certificat IGC-Santé auprès de l'opérateur n'est pas encore vérifiée"),
     ("PDF des émetteurs", "la retenue des PDF à contenu actif n’est pas encore éprouvée sur une collection hostile"),
-    ("retenues", "l'échéance et l'escalade des envois retenus ne sont pas encore en place"),
     ("sauvegarde", "la sauvegarde, la restauration et la vérification du journal ne sont pas encore en place"),
     ("clés", "l'export, la vérification et le renouvellement des clés ne sont pas encore en place"),
-    ("audit", "la consultation des données de santé n'est pas encore tracée"),
 )
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal, Union
 
 import msgspec
 
+from liaison.hub.holding import HoldHours
 from liaison.rules.routing import Route
 from liaison.service.configuration import (
     DestinationSettings,
@@ -60,6 +61,7 @@ def _lines() -> Iterator[str]:
     yield from _section("## `[letters]`", LettersSettings)
     yield from _section("## `[follow]`", FollowSettings)
     yield from _section("## `[follow.lists.NAME]`", FollowListSettings)
+    yield from _section("## `[holds]`", HoldHours)
     yield "## A production territory\n"
     yield 'This version refuses `territory = "production"`: it lacks\n'
     yield from (f"- {what}: {why}" for what, why in MISSING)

@@ -38,7 +38,9 @@ from liaison.service.certificates import CertificateWatch
 from liaison.service.configuration import Configuration, DestinationConfiguration
 from liaison.service.control import ControlSocket
 from liaison.service.directory_file import Progress
+from liaison.service.disk import DiskWatch
 from liaison.service.going_live import going_live
+from liaison.service.hold_clock import HoldClock
 from liaison.service.kinds import DESTINATION_KINDS, build_destination, build_source
 from liaison.service.mail_senders import mail_sender, senders_of
 from liaison.service.speakers import domains, establishments, profiles
@@ -72,14 +74,14 @@ class RunningHub:
         self.addresses.take(progress)
         self.policy = build_policy(configuration, self.addresses)
         self._unmapped = UnmappedUnits(configuration.journal_path.parent, self.policy.letters.units)
-        self._keeping: list[asyncio.Task[None]] = []
         self.sources: dict[str, Source] = {}
         self.destinations: dict[str, Destination] = {}
         self._on_message = on_message
         self._clock = clock
         self._serving: list[asyncio.Task[None]] = []
         self._control: ControlSocket | None = None
-        self._watch: asyncio.Task[None] | None = None
+        #: What looks at the clock beside the traffic.
+        self._watches: list[asyncio.Task[None]] = []
         self._workers = Workers()
         self._readers = Readers(self.policy.profiles)
         self.budget = ByteBudget(configuration.hub.intake_bytes)
@@ -90,6 +92,7 @@ class RunningHub:
         self.journal = Journal(configuration.journal_path, vault, self._clock)
         self.journal.writer.start()
         self.switches = Switches(self.journal.reader.switches())
+        self.disk = DiskWatch(configuration.journal_path.parent, configuration.hub.keep_free)
         await self._readers.start()
         shelf = EventShelf()
         self.engine = Engine(
@@ -99,7 +102,7 @@ class RunningHub:
             shelf=shelf,
             reader=self._readers,
             observe=self._observe,
-            refuses=lambda source: self.switches.stopped(of_source(source)),
+            refuses=lambda source: self.disk.full or self.switches.stopped(of_source(source)),
         )
         stations = {name: self._station(name, declared, shelf) for name, declared in configuration.destinations.items()}
         self.dispatcher = Dispatcher(
@@ -134,20 +137,22 @@ class RunningHub:
         await self._listening()
         self._control = ControlSocket(self, control_path(configuration.journal_path))
         await self._control.start()
-        self._watch = asyncio.create_task(CertificateWatch(configuration, self._clock).run(), name="certificates")
-        self._keeping = [
+        holds = HoldClock(reader=self.journal.reader, writer=self.journal.writer, hours=configuration.holds, clock=self._clock)
+        self._watches += [
+            asyncio.create_task(CertificateWatch(configuration, self._clock).run(), name="certificates"),
             asyncio.create_task(self.addresses.watch(), name="addresses"),
             asyncio.create_task(self._save_units(), name="units"),
+            asyncio.create_task(holds.run(), name="hold-clock"),
         ]
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._control is not None:
             await self._control.stop()
-        for task in (*self._serving, *self._keeping, *((self._watch,) if self._watch is not None else ())):
+        for task in (*self._serving, *self._watches):
             task.cancel()
-        if self._serving:
-            await asyncio.wait(self._serving, timeout=_DRAIN)
+        if self._watches or self._serving:
+            await asyncio.wait((*self._watches, *self._serving), timeout=_DRAIN)
         await self.follower.stop()
         await self.dispatcher.stop(_DRAIN)
         await self._workers.close()

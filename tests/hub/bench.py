@@ -202,7 +202,8 @@ def faults_of_lanes(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
         for patient, destination, seq, work in connection.execute("SELECT patient, destination, lane_seq, work FROM delivery"):
             if seq is None:
-                faults += [] if work in (Work.HELD, Work.SHADOWED) else [f"{work} without a place"]
+                # A person may refuse what was held from the start.
+                faults += [] if work in (Work.HELD, Work.SHADOWED, Work.CANCELLED) else [f"{work} without a place"]
             elif seq in (lane := numbers.setdefault((patient, destination), {})):
                 faults.append(f"{seq} twice")
             else:
@@ -213,12 +214,14 @@ def faults_of_lanes(path: Path) -> list[str]:
     for patient, destination, head, last, due in lanes:
         lane = numbers.get((patient, destination), {})
         first = min((seq for seq, work in lane.items() if work in BLOCKING), default=last + 1)
-        if sorted(lane) != list(range(1, last + 1)):
-            faults.append(f"{sorted(lane)} up to {last}")
-        if head != first:
+        # What is let go again leaves its number behind for one at the tail; numbers from the head on are all there.
+        if not set(lane) <= set(range(1, last + 1)) or not set(range(head, last + 1)) <= set(lane):
+            faults.append(f"{sorted(lane)} up to {last} from {head}")
+        # A claim passes by what was cancelled while it waited.
+        if not head <= first or any(lane[seq] is not Work.CANCELLED for seq in range(head, min(first, last + 1)) if seq in lane):
             faults.append(f"head {head} where {first} is the first open")
         if (due is None) != (head > last):
             faults.append(f"due {due} with head {head} of {last}")
-        if any(work is not Work.PENDING for seq, work in lane.items() if seq > head):
+        if any(work not in (Work.PENDING, Work.CANCELLED) for seq, work in lane.items() if seq > max(head, first)):
             faults.append("work behind the head")
     return faults

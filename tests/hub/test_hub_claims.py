@@ -202,7 +202,7 @@ async def test_a_parcel_is_not_kept_for_who_lost_the_claim(bench: Bench) -> None
     assert bench.rows("SELECT delivery FROM parcel") == []
 
 
-async def test_a_letter_that_will_never_be_sent_again_leaves_no_bytes(bench: Bench) -> None:
+async def test_a_letter_that_expired_keeps_its_bytes_for_a_retry_and_one_that_is_cancelled_leaves_none(bench: Bench) -> None:
     bench.retry = RetryPolicy(give_up_after=1.0)
     lane = patient_of(await bench.take(reading(identity("1"), letter("1", "D1"))))
     await bench.take(reading(identity("1"), letter("1", "D2")))
@@ -210,7 +210,7 @@ async def test_a_letter_that_will_never_be_sent_again_leaves_no_bytes(bench: Ben
     assert await kept(bench, delivery)
     bench.clock.move(2)
     await bench.settle(delivery, DOWN)
-    assert bench.works("mail")[0] == (1, "expired") and bench.rows("SELECT delivery FROM parcel") == []
+    assert bench.works("mail")[0] == (1, "expired") and bench.rows("SELECT delivery FROM parcel") == [(delivery.id,)]
     second = await bench.claimed(lane, "mail")
     assert await kept(bench, second)
     bench.clock.move(LEASE)
@@ -220,7 +220,55 @@ async def test_a_letter_that_will_never_be_sent_again_leaves_no_bytes(bench: Ben
 
     bench.last_look = look
     await bench.claim(lane, "mail")
-    assert bench.works("mail")[1] == (2, "cancelled") and bench.rows("SELECT delivery FROM parcel") == []
+    assert bench.works("mail")[1] == (2, "cancelled") and bench.rows("SELECT delivery FROM parcel") == [(delivery.id,)]
+    # The lease had lapsed: that attempt is told too.
+    told = bench.rows("SELECT number, outcome FROM attempt WHERE delivery = ? ORDER BY number", second.id)
+    assert told == [(1, "lapsed"), (2, "cancelled")]
+
+
+async def test_a_lapsed_lease_leaves_its_attempt_behind(bench: Bench) -> None:
+    lane = await three(bench)
+    first = await bench.claimed(lane)
+    bench.clock.move(LEASE)
+    again = await bench.claimed(lane)
+    assert again.id == first.id
+    assert bench.rows("SELECT number, outcome FROM attempt") == [(1, "lapsed")]
+    assert await bench.settle(first, Delivered()) == Stale()
+    await bench.settle(again, Delivered())
+    assert bench.rows("SELECT number, outcome FROM attempt") == [(1, "lapsed"), (2, "delivered")]
+
+
+@pytest.mark.parametrize("lapses", [False, True])
+async def test_after_several_attempts_that_nobody_knows_the_end_of_a_person_decides(bench: Bench, lapses: bool) -> None:
+    """DESIGN §4: the same bytes again after a delay, a person only after that."""
+    lane = patient_of(await bench.take(reading(identity("1"), letter("1", "D1"))))
+    await bench.take(reading(identity("1"), letter("1", "D2")))
+    for _ in range(2):
+        delivery = await bench.claimed(lane, "mail")
+        if lapses:
+            bench.clock.move(LEASE)
+        else:
+            settled = await bench.settle(delivery, LOST)
+            assert isinstance(settled, NotNow) and bench.works("mail")[0] == (1, "uncertain")
+            bench.clock.move(30.0)
+    # One that was not taken for sure counts for nothing.
+    await bench.settle(await bench.claimed(lane, "mail"), DOWN)
+    bench.clock.move(30.0)
+    delivery = await bench.claimed(lane, "mail")
+    assert await kept(bench, delivery)
+    settled = await bench.settle(delivery, LOST)
+    assert settled == NotNow(due=microseconds(bench.clock.now))
+    assert bench.works("mail") == [(1, "held"), (2, "pending")]
+    assert bench.rows("SELECT rule, owner FROM hold") == [("dispatch.uncertain", "gcs")]
+    assert bench.rows("SELECT delivery FROM parcel") == [(delivery.id,)], "released, it goes with the same bytes"
+
+
+async def test_a_destination_that_knows_its_parcels_again_gets_them_for_as_long_as_it_takes(bench: Bench) -> None:
+    lane = await three(bench)
+    for _ in range(5):
+        await bench.settle(await bench.claimed(lane), LOST, keeps_ids=True)
+        bench.clock.move(40.0)
+    assert bench.works()[0] == (1, "uncertain")
 
 
 async def test_a_lane_that_nobody_has_is_nothing_to_do(bench: Bench) -> None:

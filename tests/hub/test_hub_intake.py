@@ -285,3 +285,11 @@ async def test_a_letter_withdrawn_before_it_left_does_not_leave(bench: Bench) ->
     await bench.take(reading(identity("1"), letter("1", "D1", action=DocumentAction.WITHDRAW, body=b"", minutes=1)))
     assert isinstance(await bench.claim(patient_of(taken), "mail"), NotNow)
     assert bench.works("mail")[0] == (1, "cancelled")
+
+
+async def test_a_feed_with_a_constant_control_id_is_understood_from_what_the_writer_remembers(bench: Bench) -> None:
+    """All that such a message asks for first is remembered; what that leads to must be asked for all the same."""
+    await bench.take(reading(*admission("1", "V1"), control_id="1"))
+    for order in (2, 3):
+        taken = await bench.take(reading(*transfer("1", "V1", order), control_id="1"))
+        assert [event.type for event in taken.events] == ["stay.transferred"]

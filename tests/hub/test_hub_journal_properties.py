@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import tempfile
 from pathlib import Path
 from typing import TypeAlias
@@ -10,10 +11,13 @@ from typing import TypeAlias
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from liaison.hub.acts import Moved
 from liaison.hub.claims import Claimed, Recover, Stale
 from liaison.hub.contracts import Attempt, Delivered, Reading, Refused, Unavailable, Uncertain
 from liaison.hub.journal.records import DeliveryRecord
 from liaison.hub.retry import RetryPolicy
+from liaison.hub.states import MOVES, Work
+from tests.hub.acting import call_off, let_go
 from tests.hub.bench import Bench, Clock, faults_of_lanes
 from tests.hub.people import admission, identity, letter, merge, reading, transfer
 
@@ -24,6 +28,14 @@ ATTEMPTS: tuple[Attempt, ...] = (
     Uncertain(reason="x"),
     Refused(code="x", reason="x"),
 )
+
+
+class Deed(enum.Enum):
+    """What a person does to a delivery."""
+
+    LET_GO = "let go"
+    CALL_OFF = "call off"
+    RECEIVED = "received"
 
 
 def message(kind: str, person: str, number: int) -> Reading:
@@ -49,9 +61,10 @@ steps = st.one_of(
     st.tuples(st.sampled_from(["platform", "mail"]), st.integers(0, 5)),
     st.tuples(st.integers(0, 5), st.sampled_from(ATTEMPTS)),
     st.sampled_from([1.0, 90.0]),
+    st.tuples(st.sampled_from(Deed), st.integers(0, 9)),
     st.just("restart"),
 )
-Step: TypeAlias = list[tuple[str, str, int]] | tuple[str, int] | tuple[int, Attempt] | float | str
+Step: TypeAlias = list[tuple[str, str, int]] | tuple[Deed, int] | tuple[str, int] | tuple[int, Attempt] | float | str
 
 
 class Life:
@@ -71,6 +84,8 @@ class Life:
                 failures = [one for one in taken if isinstance(one, BaseException)]
                 assert failures == []
                 self.answered += len(taken)
+            case (Deed() as deed, int(pick)):
+                await self.act(deed, pick)
             case (str(destination), int(pick)):
                 lanes = self.bench.rows("SELECT patient FROM lane WHERE destination = ? ORDER BY patient", destination)
                 if lanes:
@@ -87,6 +102,23 @@ class Life:
                 self.bench.clock.move(seconds)
             case _:
                 await self.restart()
+
+    async def act(self, deed: Deed, pick: int) -> None:
+        """A person decides on any delivery, whether it may be decided on or not."""
+        rows = self.bench.rows("SELECT id, work FROM delivery ORDER BY id")
+        if not rows:
+            return
+        number, before = rows[pick % len(rows)]
+        answer = await self.bench.commit(
+            let_go(self.bench, number) if deed is Deed.LET_GO else call_off(self.bench, number, received=deed is Deed.RECEIVED)
+        )
+        ((after,),) = self.bench.rows("SELECT work FROM delivery WHERE id = ?", number)
+        if isinstance(answer, Moved):
+            assert after == answer.work and (after == before or Work(after) in MOVES[Work(before)])
+        else:
+            assert after == before
+        # Whoever had it in hand has it no more, or still alone.
+        assert after != "sending" or before == "sending"
 
     async def restart(self) -> None:
         """The hub stops with work in hand, and starts again."""

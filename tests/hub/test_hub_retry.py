@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,9 @@ def test_never_sooner_than_the_peer_asks_nor_much_later(attempts: int, chance: f
     assert wait <= POLICY.longest
 
 
-@pytest.mark.parametrize("wrong", [{"first": 0}, {"first": 700.0}, {"give_up_after": 0}, {"uncertain": -1}])
-def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "wrong", [{"first": 0}, {"first": 700.0}, {"give_up_after": 0}, {"uncertain": -1}, {"uncertain_attempts": 0}]
+)
+def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="retry"):
         RetryPolicy(**wrong)

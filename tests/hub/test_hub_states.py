@@ -31,10 +31,13 @@ LEGAL = {
     ("uncertain", "cancelled"),
     ("uncertain", "expired"),
     ("held", "pending"),
+    ("held", "submitted"),
     ("held", "cancelled"),
     ("held", "expired"),
     ("failed", "pending"),
     ("failed", "cancelled"),
+    ("expired", "pending"),
+    ("expired", "cancelled"),
 }
 
 
@@ -61,5 +64,5 @@ def test_what_holds_its_lane_can_still_come_to_an_end_by_itself() -> None:
         assert Work.SUBMITTED in reached and Work.EXPIRED in reached
 
 
-def test_what_was_sent_or_given_up_is_final() -> None:
-    assert {work for work in Work if not MOVES[work]} == {Work.SUBMITTED, Work.CANCELLED, Work.EXPIRED, Work.SHADOWED}
+def test_what_was_sent_or_cancelled_is_final() -> None:
+    assert {work for work in Work if not MOVES[work]} == {Work.SUBMITTED, Work.CANCELLED, Work.SHADOWED}

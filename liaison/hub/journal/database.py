@@ -24,6 +24,7 @@ from liaison.hub.journal.records import (
     Key,
     LaneRecord,
     MessageHead,
+    MessageMoved,
     MessageRecord,
     ParcelRecord,
     ProposalHead,
@@ -34,7 +35,7 @@ from liaison.hub.journal.records import (
     SwitchRecord,
     day_of,
 )
-from liaison.hub.journal.rows import REPLACED, Opener, Row, Sealer
+from liaison.hub.journal.rows import REPLACED, Opener, Row, Sealer, hold_of
 from liaison.hub.journal.statements import chunks, insert_text, padded, select_in_text
 from liaison.hub.journal.view import View
 from liaison.hub.vault.subjects import SubjectKeys
@@ -72,6 +73,10 @@ _EVENT_LINE = (
     "WHERE event.day = ? AND event.message = ? AND event.ordinal = ?"
 )
 _DROP_SEEN = "DELETE FROM seen WHERE name = ? AND digest = ?"
+_DROP_RAW = "UPDATE message SET raw = NULL WHERE day = ? AND id = ?"
+_DROP_BLOB = "DELETE FROM blob WHERE day = ? AND id = ?"
+_DOUBTS = """SELECT count(*) FROM attempt WHERE day = ? AND delivery = ? AND number < ?
+AND outcome IN ('uncertain', 'interrupted', 'lapsed')"""
 _DROP_PARCEL = "DELETE FROM parcel WHERE day = ? AND delivery = ?"
 
 
@@ -282,6 +287,16 @@ class Database:
         for number, blind, state in self._in((table.id, table.blind, table.state), table.blind, [key[1] for key in keys]):
             view.load(("proposal", blind), ProposalHead(id=number, state=ProposalState(state)))
 
+    def _load_hold(self, view: View, keys: list[Key]) -> None:
+        for row in self._in(tuple(schema.hold.columns), schema.hold.c.id, [key[1] for key in keys]):
+            view.load(("hold", row[0]), hold_of(row))
+
+    def _load_doubts(self, view: View, keys: list[Any]) -> None:
+        for key in keys:
+            delivery, attempt = key[1:]
+            ((count,),) = self._run(_DOUBTS, (day_of(delivery), delivery, attempt))
+            view.load(key, count)
+
     def _load_switch(self, view: View, keys: list[Key]) -> None:
         table = schema.switch.c
         for name, since in self._in((table.name, table.since), table.name, [key[1] for key in keys]):
@@ -298,6 +313,9 @@ class Database:
                 dropped.append((_DROP_SEEN, (record.name, record.digest)))
             elif isinstance(record, ParcelRecord) and record.body is None:
                 dropped.append((_DROP_PARCEL, (day_of(record.delivery), record.delivery)))
+            elif isinstance(record, MessageMoved):
+                number = (day_of(record.message), record.message)
+                dropped += [(_DROP_RAW, number), (_DROP_BLOB, number)]
             else:
                 for table, row in self._sealer.rows(record):
                     if (width := _REPLACED_BY.get(table)) is not None:

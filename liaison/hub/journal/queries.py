@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, Table, func, select, tuple_
 
 from liaison.hub.journal import schema
 from liaison.hub.journal.database import open_engine
+from liaison.hub.journal.holds import HoldReader
 from liaison.hub.journal.records import (
     AuditRecord,
     DeliveryRecord,
@@ -174,6 +175,11 @@ class JournalReader:
                 ),
                 stopped=tuple(count(select(schema.switch.c.name).where(_STOPPED).order_by(schema.switch.c.name)).scalars()),
             )
+
+    @property
+    def holds(self) -> HoldReader:
+        """What waits for a person."""
+        return HoldReader(self._connection, self._opener)
 
     def switches(self) -> dict[str, int]:
         """What a person stopped, and since when (microseconds)."""

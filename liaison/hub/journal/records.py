@@ -256,6 +256,20 @@ class HoldRecord(Private, frozen=True, kw_only=True):
     rule: str
     reason: str
     since: int
+    #: When a person decided; None until then.
+    released_at: int | None = None
+    #: What they decided: released, retried, rejected, cancelled, received, replayed.
+    outcome: str = ""
+    #: When it went from the hospital to the GCS, because nobody had decided in time.
+    escalated_at: int | None = None
+    #: The message that a replay made of the one held.
+    successor: int | None = None
+
+
+class MessageMoved(Private, frozen=True, kw_only=True):
+    """The bytes of a message are those of a newer row now, sealed for whom they are about: they are kept once."""
+
+    message: int
 
 
 class ProposalState(enum.StrEnum):
@@ -379,6 +393,7 @@ Record: TypeAlias = (
     | ParcelRecord
     | HoldRecord
     | ProposalRecord
+    | MessageMoved
     | SwitchRecord
     | AuditRecord
     | FollowRecord

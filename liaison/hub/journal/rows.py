@@ -87,7 +87,7 @@ class Sealer:
             ReceiptRecord: lambda r: ((schema.receipt, (day_of(r.delivery), r.delivery, r.number, r.at, r.status, r.code)),),
             ParcelRecord: self._parcel,
             FollowRecord: self._follow,
-            HoldRecord: lambda r: ((schema.hold, (r.id, r.message, r.delivery, r.owner, r.rule, r.reason, r.since, None)),),
+            HoldRecord: self._hold,
             ProposalRecord: self._proposal,
             SwitchRecord: lambda r: ((schema.switch, (r.name, r.since)),),
             AuditRecord: self._audit,
@@ -195,6 +195,11 @@ class Sealer:
         clear = (r.source, r.establishment, r.kind, r.message, str(r.state), r.since, r.decided_at, r.subject)
         yield schema.proposal, (r.id, r.blind, *clear, sealed)
 
+    @staticmethod
+    def _hold(r: HoldRecord) -> Iterable[tuple[Table, Row]]:
+        decided = (r.released_at, r.outcome or None, r.escalated_at, r.successor)
+        return ((schema.hold, (r.id, r.message, r.delivery, r.owner, r.rule, r.reason, r.since, *decided)),)
+
     def _audit(self, r: AuditRecord) -> Iterable[tuple[Table, Row]]:
         sealed = Vault.seal(self._key(audit_subject(r.at)), place("audit", r.id, "reason"), r.reason.encode())
         yield schema.audit, (r.id, r.at, r.operator, r.act, r.target, r.outcome, sealed)
@@ -215,12 +220,31 @@ REPLACED = frozenset(
         schema.delivery,
         schema.identifier,
         schema.seen,
+        schema.hold,
         schema.switch,
         schema.audit,
         schema.follow,
         schema.proposal,
     }
 )
+
+
+def hold_of(row: Row) -> HoldRecord:
+    """From the whole row of the table."""
+    number, message, delivery, owner, rule, reason, since, released_at, outcome, escalated_at, successor = row
+    return HoldRecord(
+        id=number,
+        message=message,
+        delivery=delivery,
+        owner=owner,
+        rule=rule,
+        reason=reason,
+        since=since,
+        released_at=released_at,
+        outcome=outcome or "",
+        escalated_at=escalated_at,
+        successor=successor,
+    )
 
 
 class Opener:

@@ -209,7 +209,11 @@ hold = Table(
     _clear("reason", String),
     _clear("since", BigInteger),
     _clear("released_at", BigInteger, null=True),
+    _clear("outcome", String, null=True),
+    _clear("escalated_at", BigInteger, null=True),
+    _clear("successor", BigInteger, null=True),
 )
+Index("hold_open", hold.c.delivery, sqlite_where=hold.c.released_at.is_(None))
 
 #: What a person stopped; ``since`` is null once it goes on.
 switch = Table(

@@ -12,6 +12,7 @@ from liaison.hub.journal.records import (
     DocumentRecord,
     EventLine,
     FollowRecord,
+    HoldRecord,
     IdentifierRecord,
     Key,
     LaneRecord,
@@ -169,6 +170,16 @@ class View:
         value: ProposalHead | None = self._get(("proposal", blind))
         return value
 
+    def hold(self, number: int) -> HoldRecord | None:
+        """What waits for a person, or waited."""
+        value: HoldRecord | None = self._get(("hold", number))
+        return value
+
+    def doubts(self, delivery: int, attempt: int) -> int:
+        """How many attempts of a delivery before one may have been taken without anybody knowing."""
+        value: int | None = self._get(("doubts", delivery, attempt))
+        return value or 0
+
     def switch(self, name: str) -> SwitchRecord | None:
         """What was stopped under a name, if it is."""
         value: SwitchRecord | None = self._get(("switch", name))
@@ -261,7 +272,9 @@ def _lay_follow(values: dict[Key, Any], record: FollowRecord) -> None:
 
 
 def _lay_seen(values: dict[Key, Any], record: SeenRecord) -> None:
-    values["seen", record.name] = (values.get(("seen", record.name)) or ()) + (record,)
+    kept = values.get(("seen", record.name)) or ()
+    # A replay takes the place of the message that it takes again.
+    values["seen", record.name] = (*(entry for entry in kept if entry.digest != record.digest), record)
 
 
 def _lay_seen_dropped(values: dict[Key, Any], record: SeenDropped) -> None:
@@ -275,6 +288,10 @@ def _lay_message(values: dict[Key, Any], record: MessageRecord) -> None:
 
 def _lay_proposal(values: dict[Key, Any], record: ProposalRecord) -> None:
     values["proposal", record.blind] = ProposalHead(id=record.id, state=record.state)
+
+
+def _lay_hold(values: dict[Key, Any], record: HoldRecord) -> None:
+    values["hold", record.id] = record
 
 
 def _lay_switch(values: dict[Key, Any], record: SwitchRecord) -> None:
@@ -293,6 +310,7 @@ _LAID: Mapping[type[Any], Callable[[dict[Key, Any], Any], None]] = {
     SeenDropped: _lay_seen_dropped,
     MessageRecord: _lay_message,
     ProposalRecord: _lay_proposal,
+    HoldRecord: _lay_hold,
     SwitchRecord: _lay_switch,
     FollowRecord: _lay_follow,
 }
