@@ -25,13 +25,13 @@ from liaison.hub.file_findings import EMPTY, FOREIGN, NO_DOCUMENT, PDF_ALONE, PL
 from liaison.hub.reading import LARGE, TEXTS, interpret_hl7, read_hl7, verdict_of
 from liaison.hub.vault.sealing import pack
 from liaison.mappings.cda_to_facts import interpret_cda
-from liaison.mappings.interpretation import Interpretation, SourceProfile, Understanding
+from liaison.mappings.interpretation import SourceProfile
 from liaison.mappings.pdf_side import cda_of_pair
 from liaison.mssante.container import UnsafeArchive, unpack
 from liaison.mssante.received import looks_like_mail, read_mail
 from liaison.mssante.xdm import read_archive
 from liaison.private import Private
-from liaison.rules.sender import Said, is_guarded, speaker
+from liaison.rules.sender import keeper
 from liaison.sidefile.pair import find_pair, is_pdf
 from liaison.sidefile.read import side_kind
 
@@ -69,7 +69,6 @@ _UTF16_XML: Final = (b"\xff\xfe<\x00", b"\xfe\xff\x00<")
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 #: Findings that make the content of an archive doubtful: what was described is not what is there, or not of one patient.
 _DOUBTFUL: Final = frozenset({"xdm.hash", "xdm.size", "xdm.patient", "xdm.several-patients"})
-_CUSTODIAN: Final = "/ClinicalDocument/custodian"
 _ORDER: Final = (Verdict.IGNORED, Verdict.ACCEPTED, Verdict.ACCEPTED_WITH_FINDINGS, Verdict.QUARANTINED)
 
 
@@ -111,17 +110,24 @@ def kind_of(raw: bytes) -> FileKind:
 def read_file(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetime) -> Reading:
     """The reading of a file of any kind but HL7. Never raises for what it holds."""
     contents = contents_of(raw, profile)
-    findings, facts = list(contents.findings), list[Fact]()
+    findings, facts, establishment = list(contents.findings), list[Fact](), ""
     verdict = Verdict.IGNORED if contents.idle else Verdict.ACCEPTED
     if any(one.rule in _DOUBTFUL or one.severity is Severity.FATAL for one in findings):
         verdict = Verdict.QUARANTINED
     documents = tuple(dict.fromkeys(contents.documents))
     for rank, content in enumerate(documents, 1):
-        interpretation = _heard(interpret_cda(content, profile, received_at=now), profile)
+        interpretation = interpret_cda(content, profile, received_at=now)
         place = f"document {rank}, " if len(documents) > 1 else ""
         findings += [replace(finding, where=f"{place}{finding.where}") for finding in interpretation.findings]
         facts += interpretation.facts
         verdict = max(verdict, verdict_of(interpretation), key=_ORDER.index)
+        # A file has no MSH: its keeper alone says whose it is.
+        heard = keeper(next((fact.finess for fact in interpretation.facts if isinstance(fact, DocumentFact)), ""), profile)
+        if isinstance(heard, Finding):
+            findings.append(replace(heard, where=f"{place}{heard.where}"))
+            verdict = Verdict.QUARANTINED
+        else:
+            establishment = establishment or heard
     if verdict is Verdict.ACCEPTED and any(finding.severity is not Severity.INFORMATION for finding in findings):
         verdict = Verdict.ACCEPTED_WITH_FINDINGS
     quarantined = verdict is Verdict.QUARANTINED
@@ -136,21 +142,8 @@ def read_file(raw: bytes, sender: Sender, profile: SourceProfile, *, now: dateti
         reply=file_reply(verdict, tuple(findings)),
         reply_as=file_reply,
         packed=pack(raw) if len(raw) >= LARGE else None,
-        establishment=profile.finess or profile.source,
+        establishment=establishment or profile.finess or profile.source,
     )
-
-
-def _heard(interpretation: Interpretation, profile: SourceProfile) -> Interpretation:
-    """The interpretation of a document, unless the structure that keeps it is none that this source may speak for."""
-    if not is_guarded(profile):
-        return interpretation
-    # A file has no MSH: its keeper alone says whose it is.
-    place = tuple(fact.finess for fact in interpretation.facts if isinstance(fact, DocumentFact) and fact.finess)
-    heard = speaker(Said(place=place), replace(profile, senders=frozenset()))
-    if not isinstance(heard, Finding):
-        return interpretation
-    told = replace(heard, where=_CUSTODIAN)
-    return Interpretation(understanding=Understanding.NOT_UNDERSTOOD, findings=(*interpretation.findings, told))
 
 
 def documents_of(raw: bytes, profile: SourceProfile) -> Mapping[str, bytes]:

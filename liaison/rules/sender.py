@@ -125,6 +125,18 @@ def speaker(said: Said, profile: SourceProfile) -> str | Finding:
     return UNKNOWN_ESTABLISHMENT.at("PV1-3.4")
 
 
+def keeper(custodian: str, profile: SourceProfile) -> str | Finding:
+    """FINESS of the establishment that speaks by a document alone, whose custodian has this FINESS (empty: it says none)."""
+    known = profile.establishments
+    if not is_guarded(profile):
+        return profile.finess
+    if custodian in known or custodian in (profile.finess, *known.values()):
+        return known.get(custodian, custodian)
+    if custodian and (f"finess:{custodian}" in profile.others_authorities or known or profile.senders):
+        return OTHER_ESTABLISHMENT.at("/ClinicalDocument/custodian")
+    return UNKNOWN_ESTABLISHMENT.at("/ClinicalDocument/custodian") if known else profile.finess
+
+
 def is_foreign(identifier: Identifier, profile: SourceProfile) -> bool:
     """Whether an identifier is not the source's own to speak of. An INS is everybody's."""
     if identifier.kind is IdentifierKind.INS:

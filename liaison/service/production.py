@@ -9,7 +9,6 @@ MISSING: Final[tuple[tuple[str, str], ...]] = (
     ("opposition", "l'opposition du patient à l'échange et au partage n'est pas encore recueillie ni vérifiée (CSP L1110-4)"),
     ("patients suivis", "les listes de suivi n'existent pas encore : le partage ne peut être limité aux patients suivis"),
     ("confidentialité", "les séjours et documents protégés (PV1-16, PD1-12, confidentialité R ou V) ne sont pas encore retenus"),
-    ("contrôle des émetteurs", "une source n'est pas encore limitée à ses pairs, à ses couples MSH-3/4 et à ses autorités"),
     ("certificats MSSanté", "l'authentification par certificat IGC-Santé auprès de l'opérateur n'est pas encore vérifiée"),
     ("PDF des émetteurs", "la retenue des PDF à contenu actif n’est pas encore éprouvée sur une collection hostile"),
     ("sauvegarde", "la sauvegarde, la restauration et la vérification du journal ne sont pas encore en place"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from liaison.care.identifiers import INS_NIR_TEST, Identifier, IdentifierKind
 from liaison.finding import Finding, Severity
 from liaison.mappings.interpretation import SourceProfile
-from liaison.rules.sender import Certificate, Peer, Said, is_foreign, is_guarded, peer_is_known, speaker
+from liaison.rules.sender import Certificate, Peer, Said, is_foreign, is_guarded, keeper, peer_is_known, speaker
 
 MDM, DAX, EG, OTHER = "400011177", "400780193", "400780284", "400099999"
 ALONE = SourceProfile(source="ch", finess=MDM)
@@ -108,6 +108,27 @@ def test_under_a_pair_that_is_not_declared_nothing_is_ever_heard(message: Said, 
 @given(message=messages)
 def test_where_nothing_is_declared_everything_is_heard(message: Said) -> None:
     assert not is_guarded(ALONE) and speaker(message, ALONE) == MDM
+
+
+@pytest.mark.parametrize(
+    ("profile", "custodian", "expected"),
+    [
+        (ALONE, "", MDM),
+        (ALONE, OTHER, MDM),
+        (BESIDE, MDM, MDM),
+        (BESIDE, EG, MDM),
+        (BESIDE, OTHER, "sender.establishment-of-another"),
+        (NAMED, EG, "sender.establishment-of-another"),
+        (NAMED, "", MDM),
+        (GHT, EG, MDM),
+        (GHT, DAX, DAX),
+        (GHT, OTHER, "sender.establishment-of-another"),
+        (GHT, "", "sender.establishment-unknown"),
+    ],
+)
+def test_who_speaks_by_a_document_alone(profile: SourceProfile, custodian: str, expected: str) -> None:
+    heard = keeper(custodian, profile)
+    assert (heard.rule if isinstance(heard, Finding) else heard) == expected
 
 
 def number(authority: str, kind: IdentifierKind = IdentifierKind.IPP) -> Identifier:
