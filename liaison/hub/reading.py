@@ -22,7 +22,7 @@ from liaison.mappings.document_to_facts import DMP_NOT_FED, interpret_document_m
 from liaison.mappings.interpretation import Interpretation, SourceProfile, Understanding
 from liaison.mappings.pam_to_facts import interpret
 from liaison.mappings.same_patient import APPLICATION_ERRORS
-from liaison.rules.sender import Said, is_guarded, speaker
+from liaison.rules.sender import UNKNOWN_ESTABLISHMENT, Said, is_guarded, speaker
 
 #: Message types that carry a document: when one is quarantined its sender must know that the letter stays.
 DOCUMENT_KINDS = frozenset({"ORU", "MDM"})
@@ -105,27 +105,41 @@ def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetim
 
 def interpret_hl7(message: Message, profile: SourceProfile) -> tuple[Interpretation, SourceProfile]:
     """What a message asserts, read under the profile of the establishment that is heard in it."""
-    heard = speaker(said_of(message, profile), profile) if is_guarded(profile) else profile.finess
+    heard = _as_heard(message, profile)
     if isinstance(heard, Finding):
         return _unheard(message, heard), profile
-    if heard != profile.finess:
-        profile = replace(profile, finess=heard)
     carries = message.header.value(9).strip().upper() in DOCUMENT_KINDS
     try:
-        return (interpret_document_message(message, profile) if carries else interpret(message, profile)), profile
+        return (interpret_document_message(message, heard) if carries else interpret(message, heard)), heard
     except Hl7Error as error:
-        return _unheard(message, error.finding), profile
+        return _unheard(message, error.finding), heard
 
 
-def said_of(message: Message, profile: SourceProfile) -> Said:
-    """What a message says of where it comes from: MSH-3, MSH-4, PV1-3.4, and whose numbers PID-3 and PID-18 are."""
-    header, pid, pv1 = message.header, message.first("PID"), message.first("PV1")
-    place = _names(pv1, 3, 4) if pv1 is not None else ()
-    authorities: tuple[str, ...] = ()
-    if pid is not None and profile.establishments:
-        numbers = (read_cx(repetition) for field in (3, 18) for repetition in pid.repetitions(field))
-        authorities = tuple(canonical_authority(number.authority, profile) for number in numbers)
-    return Said(application=_names(header, 3, 1), facility=_names(header, 4, 1), place=place, authorities=authorities)
+def _as_heard(message: Message, profile: SourceProfile) -> SourceProfile | Finding:
+    """The source as the establishment that speaks in this message, or why it is not heard."""
+    if not is_guarded(profile):
+        return profile
+    pv1 = message.first("PV1")
+    said = Said(
+        application=_names(message.header, 3, 1),
+        facility=_names(message.header, 4, 1),
+        place=_names(pv1, 3, 4) if pv1 is not None else (),
+    )
+    heard = speaker(said, profile)
+    if isinstance(heard, Finding) and heard.rule == UNKNOWN_ESTABLISHMENT.rule:
+        # Only where nothing else tells: whose numbers PID writes.
+        heard = speaker(replace(said, authorities=_authorities(message, profile)), profile)
+    if isinstance(heard, Finding):
+        return heard
+    return profile if heard == profile.finess else replace(profile, finess=heard)
+
+
+def _authorities(message: Message, profile: SourceProfile) -> tuple[str, ...]:
+    pid = message.first("PID")
+    if pid is None:
+        return ()
+    numbers = (read_cx(repetition) for field in (3, 18) for repetition in pid.repetitions(field))
+    return tuple(canonical_authority(number.authority, profile) for number in numbers)
 
 
 def _names(segment: Segment, field: int, component: int) -> tuple[str, ...]:

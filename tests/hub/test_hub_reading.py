@@ -123,6 +123,15 @@ def test_one_feed_carries_several_hospitals() -> None:
     assert heard(adt(PV1_3="2111^12^B^AILLEURS"), GHT).verdict is Verdict.QUARANTINED
 
 
+def test_where_neither_ward_nor_pair_tells_the_numbers_of_pid_do() -> None:
+    """An identity message has no ward."""
+    shared = replace(GHT, senders=frozenset({"DPI|GHT"}), establishments={"DAX": "400780193", "CH": PROFILE.finess})
+    dax = adt(MSH_4="GHT", MSH_9="ADT^A31^ADT_A05", PV1_3="", PID_3="1001^^^DAX&400780193&M^PI")
+    assert heard(dax, shared).establishment == "400780193"
+    nobody = heard(adt(MSH_4="GHT", MSH_9="ADT^A31^ADT_A05", PV1_3="", PID_3="1001^^^X^PI", PID_18=""), shared)
+    assert "sender.establishment-unknown" in [finding.rule for finding in nobody.findings]
+
+
 def test_a_feed_that_declares_the_wrong_character_set_is_read_in_its_own() -> None:
     raw = adt(PID_5="ESSAI^CÉCILE€^CÉCILE€^^^^L").decode().encode("iso8859-15")
     lost, found = heard(raw, PROFILE), heard(raw, replace(PROFILE, charset="8859/15"))
