@@ -124,6 +124,7 @@ async def test_two_hospitals_with_the_same_numbers_never_meet(
     counts = await hub.stats()
     assert (counts["patients"], counts["stays"], counts["proposals"]) == (3, 3, 1)
     assert counts["messages_by_verdict"]["quarantined"] == counts["holds"] == 3
+    assert counts["holds_by_rule"] == {"sender.establishment-of-another": 1, "sender.pair": 2}
     told = [event["type"] for event in recorder.events]
     assert told.count("fr.liaison.stay.admitted.v1") == 3 and "fr.liaison.identity.merged.v1" not in told
     assert {event["source"] for event in recorder.events} == {f"urn:finess:{OURS}", f"urn:finess:{CLINIC}"}

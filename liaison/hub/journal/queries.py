@@ -42,6 +42,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     messages_by_verdict: dict[str, int]
     deliveries: dict[str, int]
     holds: int
+    #: The same by rule: ``sender.pair`` counts the messages of a source under a name that is not its own.
+    holds_by_rule: dict[str, int]
     #: What a person is asked to accept of other hospitals' patients.
     proposals: int
     #: What a person stopped: ``letters``, ``deliveries``, ``destination/<name>``, ``source/<name>``.
@@ -159,6 +161,9 @@ class JournalReader:
             verdicts = {row[0]: row[1] for row in count(select(table.verdict, func.count()).group_by(table.verdict))}
             work = schema.delivery.c.work
             deliveries = {row[0]: row[1] for row in count(select(work, func.count()).group_by(work))}
+            hold = schema.hold.c
+            waiting = select(hold.rule, func.count()).where(hold.released_at.is_(None)).group_by(hold.rule).order_by(hold.rule)
+            holds = {row[0]: row[1] for row in count(waiting)}
             return Counts(
                 messages=sum(verdicts.values()),
                 events=number(schema.event),
@@ -167,9 +172,8 @@ class JournalReader:
                 documents=number(schema.document),
                 messages_by_verdict=verdicts,
                 deliveries=deliveries,
-                holds=int(
-                    count(select(func.count()).select_from(schema.hold).where(schema.hold.c.released_at.is_(None))).scalar() or 0
-                ),
+                holds=sum(holds.values()),
+                holds_by_rule=holds,
                 proposals=int(
                     count(select(func.count()).select_from(schema.proposal).where(schema.proposal.c.state == "open")).scalar() or 0
                 ),
