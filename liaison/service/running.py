@@ -89,7 +89,7 @@ class RunningHub:
     async def __aenter__(self) -> Self:
         configuration = self.configuration
         vault = Vault(open_keys(configuration))
-        self.journal = Journal(configuration.journal_path, vault, self._clock)
+        self.journal = Journal(configuration.journal_path, vault, self._clock, territory=configuration.hub.territory)
         self.journal.writer.start()
         self.switches = Switches(self.journal.reader.switches())
         self.disk = DiskWatch(configuration.journal_path.parent, configuration.hub.keep_free)
