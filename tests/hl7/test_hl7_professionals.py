@@ -5,7 +5,7 @@ import pytest
 from liaison.finding import Finding
 from liaison.hl7.datatypes import read_xcn
 from liaison.hl7.message import Message
-from liaison.hl7.professionals import Scheme, TreatingPhysician, read_treating_physician, scheme_of
+from liaison.hl7.professionals import Scheme, TreatingPhysician, read_referrers, read_treating_physician, scheme_of
 
 AUTHORITY = "ASIP-SANTE-PS&1.2.250.1.71.4.2.1&ISO"
 GP = f"10001234567^MARTIN^Anne^^^^^^{AUTHORITY}^L^^^RPPS"
@@ -65,3 +65,21 @@ def test_trap_12_the_register_is_told_by_type_authority_and_length(written: str,
     rol = Message.parse(f"MSH|^~\\&|A\rROL||UC|ODRP|{written}\r".encode()).first("ROL")
     assert rol is not None
     assert scheme_of(read_xcn(rol.repetitions(4)[0])) == expected
+
+
+def test_who_sent_the_patient_stands_after_the_visit_and_nowhere_else() -> None:
+    lines = [
+        "MSH|^~\\&|A",
+        "PID|1",
+        "ROL||UC|RP|10009999990^AVANT",
+        "PV1|1|I",
+        "ROL||UC|RT|10000000002^CORRESPONDANT",
+        "ROL||UC|RP|10000000001^ADRESSEUR",
+        "ROL||DE|RP|10000000003^RETIRE",
+        "ROL||UC|AT|10000000004^RESPONSABLE",
+        "ROL||UC|RP|",
+        "IN1|1",
+        "ROL||UC|RP|10000000005^ASSUREUR",
+    ]
+    found = read_referrers(Message.parse("\r".join(lines).encode()))
+    assert [person.family for person in found] == ["ADRESSEUR", "CORRESPONDANT"]

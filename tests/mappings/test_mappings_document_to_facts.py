@@ -161,6 +161,29 @@ def test_what_is_asked_for_the_document_goes_with_it() -> None:
     assert (fact.reply_to, fact.sender_name) == ("secretariat@na.mssante.fr", "CH de Mont-de-Marsan")
 
 
+def test_who_sent_the_patient_where_they_go_and_which_unit_writes_go_with_the_document() -> None:
+    pv1 = LINES["PV1"].split("|")
+    pv1[8] = "10000000001^ADRESSEUR^^^^^^^^^^^RPPS"
+    pv1 += [""] * (38 - len(pv1))
+    pv1[37] = "400784210"
+    fact = document(
+        message(
+            PV1="|".join(pv1)
+            + "\rROL||UC|RT|10000000002^CORRESPONDANT^^^^^^^^^^^RPPS\rROL||UC|RP|10000000001^ADRESSEUR^^^^^^^^^^^RPPS\rZFM||8||7"
+        )
+    )
+    assert [person.rpps for person in fact.referrers] == ["10000000001", "10000000002"]
+    assert (fact.unit, fact.discharge_mode, fact.discharge_destination, fact.discharge_finess) == ("MED", "8", "7", "400784210")
+
+
+def test_an_address_of_a_contact_segment_must_be_confirmed() -> None:
+    fact = document(message(OBR=f"{LINES['OBR']}\rCTD|RCT|MARTIN^Anne|||^^X.400^gp@medecin.test||10000000001^RPPS"))
+    (contact,) = (one for one in fact.addressees if one.unconfirmed)
+    assert contact.address == "gp@medecin.test" and contact.professional is not None
+    assert contact.professional.rpps == "10000000001"
+    assert "hl7.address-in-contact" in rules(message(OBR=f"{LINES['OBR']}\rCTD|RCT|MARTIN|||^^X.400^gp@medecin.test"))
+
+
 @pytest.mark.parametrize(
     ("event", "order", "status", "action"),
     [
