@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "liaison.cli.check",
     "demo": "liaison.cli.demo",
     "directory": "liaison.cli.directory",
+    "follow": "liaison.cli.follow",
     "journal": "liaison.cli.journal",
     "explain": "liaison.cli.explain",
     "held": "liaison.cli.held",

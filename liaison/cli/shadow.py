@@ -28,8 +28,6 @@ from liaison.rules.decision import Outcome
 from liaison.service.configuration import Configuration
 
 _ZONE: Final = ZoneInfo("Europe/Paris")
-#: Width of a report that goes to a file or a pipe.
-_PLAIN_WIDTH: Final = 130
 _OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
     Outcome.DELIVER: ("serait parti", "green"),
     Outcome.HOLD: ("aurait attendu une personne", "yellow"),
@@ -71,7 +69,7 @@ def shadow(context: click.Context, source: str, since: datetime | None, path: Pa
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
     else:
-        _print(Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH), report)
+        _print(Console(highlight=False, emoji=False), report)
     context.exit(0 if report.first is not None else 1)
 
 

@@ -43,8 +43,7 @@ _BUSY_FROM = 8
 class Journal:
     """An open journal: its writer, a reader beside it, and the vault that both need."""
 
-    def __init__(self, path: Path, vault: Vault, clock: Callable[[], datetime], *, territory: str = "test") -> None:
-        """Raises JournalError when it cannot be opened, is another hub's, or was begun in another territory."""
+    def __init__(self, path: Path, vault: Vault, clock: Callable[[], datetime]) -> None:
         self.vault = vault
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with ExitStack() as opened:
@@ -53,11 +52,6 @@ class Journal:
             keys_path = subject_keys_path(path)
             keys = opened.enter_context(closing(SubjectKeys(keys_path, vault)))
             database = opened.enter_context(closing(Database(path, keys, vault.check_value)))
-            if (begun := database.begun_in(territory)) != territory:
-                raise JournalError(
-                    f"le journal {path} a été commencé dans un territoire « {begun} » : ses identités et ce qui y attend n'ont rien à "
-                    f"faire en « {territory} ». Indiquez un autre journal, neuf."
-                )
             self.incarnation = database.start_incarnation()
             readable = opened.enter_context(closing(SubjectKeys(keys_path, vault, readonly=True)))
             self.reader = opened.enter_context(closing(JournalReader(path, readable)))

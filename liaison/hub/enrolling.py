@@ -232,42 +232,49 @@ class Sweep(Private, frozen=True, kw_only=True):
     """Cancel what waits for a patient who is no longer followed; what another list still opens goes on."""
 
     patient: int
-    #: Deliveries that were open when they were looked up.
-    deliveries: tuple[int, ...]
+    #: Deliveries that were open when they were looked up, each with its hold, if it has one.
+    deliveries: tuple[tuple[int, int | None], ...]
     policy: Policy
 
     def needs(self, view: View) -> Iterable[Key]:
-        """The deliveries, their lanes and the patient."""
+        """The deliveries, their holds, their lanes and the patient."""
         yield ("patient", self.patient)
-        for number in self.deliveries:
+        for number, hold in self.deliveries:
             yield ("delivery", number)
+            if hold is not None:
+                yield ("hold", hold)
         for destination in self.policy.destinations:
             yield ("lane", self.patient, destination)
 
     def decide(self, view: View, moment: Moment) -> tuple[int, tuple[Record, ...]]:
         """How many were cancelled."""
         patient = view.patient(self.patient)
-        cancelled: dict[tuple[str, int | None], Record] = {}
+        cancelled: set[tuple[str, int | None]] = set()
+        number_cancelled = 0
         records: list[Record] = []
-        for number in self.deliveries:
+        for number, waits in self.deliveries:
             delivery = view.delivery(number)
             if patient is None or delivery is None or delivery.work not in _WAITS:
                 continue
             rule = self._unfollowed(delivery, patient, moment.now_us)
             if rule:
                 tried = delivery.attempts + 1
-                cancelled[delivery.destination, delivery.lane_seq] = delivery
+                cancelled.add((delivery.destination, delivery.lane_seq))
+                number_cancelled += 1
                 records += (
                     replace(delivery, work=move(delivery.work, Work.CANCELLED)),
                     AttemptRecord(delivery=number, number=tried, at=moment.now_us, outcome="cancelled", reason=rule),
                 )
-        for destination in dict.fromkeys(destination for destination, _ in cancelled):
+                hold = None if waits is None else view.hold(waits)
+                if hold is not None and hold.released_at is None:
+                    records.append(replace(hold, released_at=moment.now_us, outcome="cancelled"))
+        for destination in sorted({destination for destination, _ in cancelled}):
             lane = view.lane(self.patient, destination)
             while lane is not None and (destination, lane.head) in cancelled:
                 lane = advanced(lane, moment.now_us)
             if lane is not None and lane != view.lane(self.patient, destination):
                 records.append(lane)
-        return len(cancelled), tuple(records)
+        return number_cancelled, tuple(records)
 
     def _unfollowed(self, delivery: DeliveryRecord, patient: PatientRecord, now: int) -> str:
         if delivery.document is not None:

@@ -44,7 +44,7 @@ class Follower:
     ) -> None:
         self._writer = writer
         self._patients = reader
-        self._reader = FollowReader(reader)
+        self.reader = FollowReader(reader)
         self._policy = policy
         self._blind = blind
         self._clock = clock
@@ -69,16 +69,20 @@ class Follower:
         """
         answers: list[Enrolled] = []
         for start in range(0, len(wanted), BATCH):
-            command = Enrol(
-                wanted=tuple(wanted[start : start + BATCH]),
-                lists=self._policy.lists,
-                blind=self._blind,
-                establishments=self._policy.establishments,
-                domains=self._policy.domains,
-            )
+            command = self.enrolment(wanted[start : start + BATCH])
             answers += await self._writer.commit(command, rides=True)
         self._due.set()
         return tuple(answers)
+
+    def enrolment(self, wanted: Sequence[Wanted]) -> Enrol:
+        """The command that enrols the people of some lines."""
+        return Enrol(
+            wanted=tuple(wanted),
+            lists=self._policy.lists,
+            blind=self._blind,
+            establishments=self._policy.establishments,
+            domains=self._policy.domains,
+        )
 
     async def leave(self, name: str, blinds: Iterable[bytes], *, key: str = "") -> int:
         """End enrolments of a list; what waits is cancelled soon after. Answers how many ended."""
@@ -91,7 +95,7 @@ class Follower:
 
     async def work(self) -> bool:
         """Do what is due now; whether anything was."""
-        due = self._reader.due(microseconds(self._clock()), most=_TOGETHER * 8)
+        due = self.reader.due(microseconds(self._clock()), most=_TOGETHER * 8)
         for start in range(0, len(due), _TOGETHER):
             results = await asyncio.gather(*(self._one(one) for one in due[start : start + _TOGETHER]), return_exceptions=True)
             for result in results:
@@ -130,7 +134,7 @@ class Follower:
             await self._writer.commit(Settled(list=due.list, blind=due.blind), rides=True)
             return
         for patient in due.patients:
-            waiting = self._reader.open_deliveries(patient, destinations)
+            waiting = self.reader.open_deliveries(patient, destinations)
             if waiting:
                 await self._writer.commit(Sweep(patient=patient, deliveries=waiting, policy=self._policy), rides=True)
                 for destination in destinations:
@@ -142,7 +146,7 @@ class Follower:
         if known is None or known.state.merged_into or all(one.begun for one in known.follows):
             return
         everyone = (patient, *(number_id(one) for one in known.state.absorbed))
-        given = self._reader.given(everyone, destinations)
+        given = self.reader.given(everyone, destinations)
         deepest = max((one.catch_up for one in self._policy.lists.values()), default=timedelta())
         command = CatchUp(patient=patient, policy=self._policy, given=given, oldest=microseconds(self._clock() - deepest))
         caught = await self._writer.commit(command, rides=True)

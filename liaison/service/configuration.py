@@ -153,6 +153,19 @@ class FollowListSettings(msgspec.Struct, frozen=True, kw_only=True):
     catch_up: str = ""
 
 
+class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The ``[api]`` table: the calls by which the coordination platform enrols patients and lets them leave."""
+
+    #: ``host:port``; empty: no such calls are taken.
+    listen: str = ""
+    #: What the platform shows as ``Authorization: Bearer …``, by reference.
+    token: str = ""
+    #: PEM file of the TLS certificate and its chain; without one only loopback is listened on.
+    certificate: str = ""
+    #: PEM file of its private key.
+    key: str = ""
+
+
 class SourceConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     """One source: its key, what all sources say, and what its kind says."""
 
@@ -185,6 +198,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     follow_lists: Mapping[str, FollowListSettings] = {}
     #: The ``[holds]`` table.
     holds: HoldHours = HoldHours()
+    api: ApiSettings = ApiSettings()
     #: What an operator must keep seeing, in French.
     warnings: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Callable, Iterator
 
+from liaison.adapters.endpoint import parse_endpoint
 from liaison.adapters.mllp_settings import MllpListenSettings
 from liaison.care.identifiers import INS_OIDS, finess, rpps
 from liaison.cda.value_sets import FACILITIES, document_type
@@ -46,6 +47,7 @@ def check_consistency(configuration: Configuration, line: Callable[[KeyPath], in
     for name, destination in configuration.destinations.items():
         complaints += _sender(("destinations", name), destination.common)
     complaints += _follow(configuration)
+    complaints += _api(configuration)
     for number, route in enumerate(configuration.routes):
         complaints += _route(("routes", str(number)), route, configuration)
     complaints += going_live.complaints(configuration)
@@ -193,6 +195,27 @@ def _follow(configuration: Configuration) -> Iterator[_Complaint]:
                     "aucune route ne sert de patients suivis à une destination de cette liste.",
                     'Retirer la destination, ou ajouter une route vers elle avec patients = "followed".',
                 )
+
+
+def _api(configuration: Configuration) -> Iterator[_Complaint]:
+    api = configuration.api
+    if not api.listen:
+        return
+    if not api.token:
+        yield ("api", "token"), "sans secret, n'importe qui inscrirait des patients.", 'Ajouter token = "file:CHEMIN".'
+    if bool(api.certificate) != bool(api.key):
+        yield ("api", "certificate"), "certificate et key vont ensemble.", "Donner les deux, ou aucun."
+    try:
+        endpoint = parse_endpoint(api.listen, "listen", any_port=True)
+    except ValueError:
+        yield ("api", "listen"), "ce n'est pas une adresse d'écoute.", "Écrire par exemple 127.0.0.1:8443."
+        return
+    if not endpoint.is_loopback and not api.certificate:
+        yield (
+            ("api", "listen"),
+            "hors de cette machine, ces appels demandent TLS.",
+            "Ajouter certificate et key, ou écouter 127.0.0.1.",
+        )
 
 
 def _is_duration(text: str) -> bool:

@@ -17,6 +17,7 @@ from liaison.hub.holding import HoldHours
 from liaison.rules.routing import Route
 from liaison.service import going_live
 from liaison.service.configuration import (
+    ApiSettings,
     Configuration,
     ConfigurationError,
     DestinationConfiguration,
@@ -39,7 +40,7 @@ from liaison.service.toml_lines import KeyPath, key_lines, line_of
 #: The file that is looked for where none is named.
 FILE_NAME = "liaison.toml"
 _MAX_FILE = 1_000_000
-_TABLES = ("hub", "sources", "destinations", "routes", "letters", "follow", "holds")
+_TABLES = ("hub", "sources", "destinations", "routes", "letters", "follow", "holds", "api")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -126,7 +127,8 @@ class _Reader:
         ]
         routes = self._routes(tables.get("routes", []))
         follow, follow_lists = self._follow(tables.get("follow", {}))
-        if self.faults or hub is None or letters is None or follow is None or holds is None:
+        api = self._convert(ApiSettings, ("api",), self._located(self._table(tables.get("api", {}), ("api",)), ("api",)))
+        if self.faults or hub is None or letters is None or follow is None or holds is None or api is None:
             return None
         known_sources = {source.name: source for source in sources if source}
         known_destinations = {destination.name: destination for destination in destinations if destination}
@@ -141,6 +143,7 @@ class _Reader:
             follow=follow,
             follow_lists=follow_lists,
             holds=holds,
+            api=api,
             warnings=(*_warnings(known_sources.values()), *_warnings(known_destinations.values())),
         )
 

@@ -20,6 +20,7 @@ import msgspec
 from liaison.hub.holding import HoldHours
 from liaison.rules.routing import Route
 from liaison.service.configuration import (
+    ApiSettings,
     DestinationSettings,
     FollowListSettings,
     FollowSettings,
@@ -62,6 +63,7 @@ def _lines() -> Iterator[str]:
     yield from _section("## `[follow]`", FollowSettings)
     yield from _section("## `[follow.lists.NAME]`", FollowListSettings)
     yield from _section("## `[holds]`", HoldHours)
+    yield from _section("## `[api]`", ApiSettings)
     yield "## A production territory\n"
     yield 'This version refuses `territory = "production"`: it lacks\n'
     yield from (f"- {what}: {why}" for what, why in MISSING)

@@ -34,6 +34,7 @@ from liaison.hub.vault.sealing import Vault
 from liaison.hub.workers import Workers
 from liaison.service.act import control_path
 from liaison.service.addresses import Addresses
+from liaison.service.api import FollowApi
 from liaison.service.certificates import CertificateWatch
 from liaison.service.configuration import Configuration, DestinationConfiguration
 from liaison.service.control import ControlSocket
@@ -43,6 +44,7 @@ from liaison.service.going_live import going_live
 from liaison.service.hold_clock import HoldClock
 from liaison.service.kinds import DESTINATION_KINDS, build_destination, build_source
 from liaison.service.mail_senders import mail_sender, senders_of
+from liaison.service.secrets import SecretError
 from liaison.service.speakers import domains, establishments, profiles
 from liaison.service.units_file import UnmappedUnits, units_by_source
 
@@ -82,6 +84,7 @@ class RunningHub:
         self._control: ControlSocket | None = None
         #: What looks at the clock beside the traffic.
         self._watches: list[asyncio.Task[None]] = []
+        self.api: FollowApi | None = None
         self._workers = Workers()
         self._readers = Readers(self.policy.profiles)
         self.budget = ByteBudget(configuration.hub.intake_bytes)
@@ -89,7 +92,7 @@ class RunningHub:
     async def __aenter__(self) -> Self:
         configuration = self.configuration
         vault = Vault(open_keys(configuration))
-        self.journal = Journal(configuration.journal_path, vault, self._clock, territory=configuration.hub.territory)
+        self.journal = Journal(configuration.journal_path, vault, self._clock)
         self.journal.writer.start()
         self.switches = Switches(self.journal.reader.switches())
         self.disk = DiskWatch(configuration.journal_path.parent, configuration.hub.keep_free)
@@ -135,6 +138,13 @@ class RunningHub:
             self.sources[name] = source
             self._serving.append(asyncio.create_task(source.run(self.engine.receive), name=f"source-{name}"))
         await self._listening()
+        if configuration.api.listen:
+            try:
+                self.api = FollowApi(self, configuration.api, configuration.folder)
+                await self.api.start()
+            except (OSError, ValueError, SecretError) as error:
+                await self.__aexit__(None, None, None)
+                raise StartError(f"[api] : {error}") from error
         self._control = ControlSocket(self, control_path(configuration.journal_path))
         await self._control.start()
         holds = HoldClock(reader=self.journal.reader, writer=self.journal.writer, hours=configuration.holds, clock=self._clock)
@@ -149,6 +159,8 @@ class RunningHub:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._control is not None:
             await self._control.stop()
+        if self.api is not None:
+            await self.api.stop()
         for task in (*self._serving, *self._watches):
             task.cancel()
         if self._watches or self._serving:

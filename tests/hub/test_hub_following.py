@@ -220,6 +220,16 @@ async def test_what_left_says_nothing_of_a_person_any_more(bench: Bench) -> None
     assert state is not None and (state.kind, state.value, state.by) == ("", "", "")
 
 
+async def test_leaving_closes_what_waited_for_a_person(bench: Bench) -> None:
+    await enrol(bench, by_ins(MATRICULE))
+    await bench.take(reading(identity("1", matricule=MATRICULE)))
+    await bench.take(reading(identity("1", statuses=("PROV",), minutes=5)))
+    await bench.take(reading(*admission("1", "V1")))
+    assert await leave(bench, by_ins(MATRICULE)) == 1
+    assert {work for *_, work in told(bench)} == {"cancelled"}
+    assert {(outcome, since > 0) for outcome, since in bench.rows("SELECT outcome, released_at FROM hold")} == {("cancelled", True)}
+
+
 async def test_another_list_goes_on_when_one_is_left(bench: Bench) -> None:
     await enrol(bench, by_ipp("1"), by_ipp("1", "now"))
     await bench.take(reading(*admission("1", "V1")))

@@ -145,17 +145,6 @@ class Database:
             raise WrongKeys("le fichier de clés n'est pas celui de ce journal : restaurez celui d'origine, rien n'a été écrit.")
         self._connection.commit()
 
-    def begun_in(self, territory: str) -> str:
-        """The territory that the journal was begun in, which is ``territory`` when it is new."""
-        stored = self._connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == "territory")).scalar()
-        if stored is None:
-            # Journals of before this was noted are of test territories: no other was let start.
-            old = self._connection.execute(select(schema.message.c.id).limit(1)).first() is not None
-            stored = b"test" if old else territory.encode()
-            self._connection.execute(schema.meta.insert().values(name="territory", value=stored))
-        self._connection.commit()
-        return bytes(stored).decode()
-
     def start_incarnation(self) -> int:
         """A number higher at each start: deliveries claimed by an earlier one are recovered."""
         stored = self._connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == "incarnation")).scalar()

@@ -74,22 +74,22 @@ class FollowReader:
                     found |= {(destination, row.message, row.ordinal) for row in rows}
         return frozenset(found)
 
-    def open_deliveries(self, patient: int, destinations: Iterable[str]) -> tuple[int, ...]:
-        """Events that wait to leave for some destinations, held ones too."""
-        table = schema.delivery.c
+    def open_deliveries(self, patient: int, destinations: Iterable[str]) -> tuple[tuple[int, int | None], ...]:
+        """Events that wait to leave for some destinations, held ones too; each with its open hold, if it has one."""
+        table, hold = schema.delivery.c, schema.hold.c
         with self._reader.connection.begin():
-            return tuple(
-                self._reader.connection.execute(
-                    select(table.id)
-                    .where(
-                        table.patient == patient,
-                        table.destination.in_(list(destinations)),
-                        table.document.is_(None),
-                        table.work.in_([str(work) for work in _OPEN]),
-                    )
-                    .order_by(table.id)
-                ).scalars()
-            )
+            rows = self._reader.connection.execute(
+                select(table.id, hold.id)
+                .select_from(schema.delivery.outerjoin(schema.hold, (hold.delivery == table.id) & hold.released_at.is_(None)))
+                .where(
+                    table.patient == patient,
+                    table.destination.in_(list(destinations)),
+                    table.document.is_(None),
+                    table.work.in_([str(work) for work in _OPEN]),
+                )
+                .order_by(table.id)
+            ).all()
+        return tuple((row[0], row[1]) for row in rows)
 
     def blinds(self, name: str) -> frozenset[bytes]:
         """Who is in a list: the blind indexes of the identifiers that it names."""
