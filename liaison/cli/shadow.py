@@ -25,7 +25,8 @@ from liaison.hub.contracts import Verdict
 from liaison.hub.journal.shadow import ShadowReader
 from liaison.hub.shadow import Line, ShadowReport, ShadowTally
 from liaison.rules.decision import Outcome
-from liaison.service.configuration import Configuration
+from liaison.service.configuration import Configuration, ReferenceFileError
+from liaison.service.units_file import units_by_source
 
 _ZONE: Final = ZoneInfo("Europe/Paris")
 _OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
@@ -33,6 +34,10 @@ _OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
     Outcome.HOLD: ("aurait attendu une personne", "yellow"),
     Outcome.DROP: ("ne serait pas parti", "bright_black"),
 }
+#: Remarks that are told together, a list of details each.
+_TOGETHER: Final = ("silent-day", "unit-unseen", "unit-unknown")
+#: Details that such a list shows at most.
+_SHOWN: Final = 20
 #: What each remark says; ``{detail}`` is its rule, type code or day.
 _REMARKS: Final[Mapping[str, str]] = {
     "quarantined": "message(s) en quarantaine ({detail}) : à corriger par l'établissement",
@@ -42,7 +47,9 @@ _REMARKS: Final[Mapping[str, str]] = {
     "test-message": "décision(s) sur des messages d'essai (MSH-11 = T ou D)",
     "unrouted": "document(s) {detail} qu'aucune route ne prend",
     "no-letter": "séjour(s) terminé(s) sans qu'un document soit venu",
-    "silent-day": "jour sans un message : {detail}",
+    "silent-day": "jour(s) sans un message : {detail}",
+    "unit-unseen": "unité(s) du référentiel jamais nommée(s) : {detail}",
+    "unit-unknown": "unité(s) hors du référentiel : {detail}",
 }
 
 
@@ -76,7 +83,11 @@ def shadow(context: click.Context, source: str, since: datetime | None, path: Pa
 def _tallied(
     reader: ShadowReader, configuration: Configuration, start: datetime | None, source: str, *, hidden: bool
 ) -> ShadowReport:
-    tally = ShadowTally(lambda name: _zone_of(configuration, name))
+    try:
+        units = units_by_source(configuration)
+    except ReferenceFileError as error:
+        raise click.UsageError(str(error)) from error
+    tally = ShadowTally(lambda name: _zone_of(configuration, name), units)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as progress:
         task = progress.add_task("Messages", total=reader.count(start, source))
@@ -112,10 +123,16 @@ def _print(console: Console, report: ShadowReport) -> None:
     _print_units(console, report)
     console.print()
     console.print(Text("À regarder avant d'ouvrir", "bold"))
+    lists: dict[tuple[str, str], list[str]] = {}
     for remark in report.remarks:
+        if remark.what in _TOGETHER:
+            lists.setdefault((remark.source, remark.what), []).append(clean(remark.detail))
+            continue
         told = _REMARKS[remark.what].format(detail=clean(remark.detail) or "cause non dite")
-        number = "" if remark.what == "silent-day" else f"{remark.number} "
-        console.print(Text(f"  {remark.source} : {number}{told}", "yellow"))
+        console.print(Text(f"  {remark.source} : {remark.number} {told}", "yellow"))
+    for (source, what), details in lists.items():
+        told = _REMARKS[what].format(detail=", ".join(details[:_SHOWN]) + (" …" if len(details) > _SHOWN else ""))
+        console.print(Text(f"  {source} : {len(details)} {told}", "yellow"))
     if not report.remarks:
         console.print("  rien de particulier", style="green")
 
