@@ -1,4 +1,4 @@
-"""``liaison journal``: count and list what the journal holds. Nothing that these print names a patient."""
+"""``liaison journal``: count, list, keep safe. Nothing that these print names a patient."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from liaison.cli.journal_backup import backup
+from liaison.cli.journal_prune import prune
+from liaison.cli.journal_restore import restore
+from liaison.cli.journal_verify import verify
 from liaison.hub.journal.queries import JournalReader
 from liaison.service.configuration import ConfigurationError
 from liaison.service.loader import load_configuration
@@ -18,9 +22,13 @@ _config = click.option("--config", "path", type=click.Path(path_type=Path, dir_o
 _json = click.option("--json", "as_json", is_flag=True, help="Répondre en JSON.")
 
 
-@click.group(short_help="Compter et lister le journal.")
+@click.group(short_help="Compter, lister, sauvegarder, vérifier, restaurer le journal.")
 def journal() -> None:
-    """Compter et lister ce que tient le journal, sans rien qui nomme un patient."""
+    """Compter, lister, sauvegarder, vérifier et restaurer ce que tient le journal, sans rien qui nomme un patient."""
+
+
+for command in (backup, prune, restore, verify):
+    journal.add_command(command)
 
 
 @journal.command(short_help="Compter messages, événements et livraisons.")

@@ -13,6 +13,8 @@ import uvloop
 
 from liaison.cli.reading_bar import reading_bar
 from liaison.hub.journal.database import JournalError
+from liaison.hub.journal.restore import restored_at
+from liaison.hub.switches import DELIVERIES
 from liaison.hub.vault.keys import KeyFileError
 from liaison.service.configuration import Configuration, ConfigurationError, ReferenceFileError
 from liaison.service.hardening import harden
@@ -59,6 +61,10 @@ async def _serve(configuration: Configuration) -> None:
             if (listen := getattr(source.settings, "listen", None) or getattr(source.settings, "path", None))
         )
         click.echo(f"liaison écoute : {where}")
+        if hub.switches.stopped(DELIVERIES):
+            restored = restored_at(configuration.journal_path)
+            why = f" (journal restauré le {restored[:16].replace('T', ' à ')} UTC)" if restored else ""
+            click.echo(f"attention : tous les envois sont suspendus{why} ; « liaison resume --all » les reprend.", err=True)
         sys.stdout.flush()
         stopping, failing = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(hub.failed())
         await asyncio.wait([stopping, failing], return_when=asyncio.FIRST_COMPLETED)

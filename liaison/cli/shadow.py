@@ -29,6 +29,8 @@ from liaison.service.configuration import Configuration, ReferenceFileError
 from liaison.service.units_file import units_by_source
 
 _ZONE: Final = ZoneInfo("Europe/Paris")
+#: Width of a report that goes to a file or a pipe.
+_PLAIN_WIDTH: Final = 130
 _OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
     Outcome.DELIVER: ("serait parti", "green"),
     Outcome.HOLD: ("aurait attendu une personne", "yellow"),
@@ -76,7 +78,7 @@ def shadow(context: click.Context, source: str, since: datetime | None, path: Pa
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
     else:
-        _print(Console(highlight=False, emoji=False), report)
+        _print(Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH), report)
     context.exit(0 if report.first is not None else 1)
 
 

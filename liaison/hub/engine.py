@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from liaison.finding import Finding, Severity
 from liaison.hub.contracts import Answer, Reading, Sender, Verdict
 from liaison.hub.dispatch import Dispatcher
+from liaison.hub.erasing import Eraser
 from liaison.hub.intake import Intake, Taken, seen_name
 from liaison.hub.journal.checkpoint import Checkpointer
 from liaison.hub.journal.database import Database, JournalError
@@ -29,6 +30,7 @@ from liaison.hub.reading import LARGE, unreadable
 from liaison.hub.reading_file import read_any
 from liaison.hub.replay import Replay
 from liaison.hub.resolution import BlindIndex
+from liaison.hub.vault.ledger import Ledger
 from liaison.hub.vault.sealing import Vault
 from liaison.hub.vault.subjects import SubjectKeys
 from liaison.mappings.interpretation import SourceProfile
@@ -43,19 +45,38 @@ _BUSY_FROM = 8
 class Journal:
     """An open journal: its writer, a reader beside it, and the vault that both need."""
 
-    def __init__(self, path: Path, vault: Vault, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        vault: Vault,
+        clock: Callable[[], datetime],
+        *,
+        territory: str = "test",
+        ledger: Ledger | None = None,
+    ) -> None:
+        """Raises JournalError when it cannot be opened, is another hub's, or was begun in another territory."""
         self.vault = vault
+        self.path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with ExitStack() as opened:
-            lock = _alone(path)
-            opened.callback(os.close, lock)
+            opened.enter_context(alone(path))
             keys_path = subject_keys_path(path)
-            keys = opened.enter_context(closing(SubjectKeys(keys_path, vault)))
+            keys = opened.enter_context(closing(SubjectKeys(keys_path, vault, ledger=ledger)))
+            #: Subjects that were erased before this start.
+            self.erased = keys.erased
             database = opened.enter_context(closing(Database(path, keys, vault.check_value)))
+            if (begun := database.begun_in(territory)) != territory:
+                raise JournalError(
+                    f"le journal {path} a été commencé dans un territoire « {begun} » : ses identités et ce qui y attend n'ont rien à "
+                    f"faire en « {territory} ». Indiquez un autre journal, neuf."
+                )
             self.incarnation = database.start_incarnation()
-            readable = opened.enter_context(closing(SubjectKeys(keys_path, vault, readonly=True)))
-            self.reader = opened.enter_context(closing(JournalReader(path, readable)))
+            self.readable = opened.enter_context(closing(SubjectKeys(keys_path, vault, readonly=True)))
+            self.reader = opened.enter_context(closing(JournalReader(path, self.readable)))
             self.writer = Writer(database, clock, checkpointer=Checkpointer(path))
+            self.eraser = opened.enter_context(
+                closing(Eraser(path=path, store=keys_path, writer=self.writer, reader=self.reader, readable=self.readable))
+            )
             self._opened = opened.pop_all()
 
     async def close(self) -> None:
@@ -64,15 +85,21 @@ class Journal:
         self._opened.close()
 
 
-def _alone(path: Path) -> int:
-    """Take the journal for this process: two hubs on one journal would each believe themselves alone. Kept until close."""
+@contextmanager
+def alone(path: Path) -> Generator[None]:
+    """Take the journal for this process: two hubs on one journal would each believe themselves alone.
+
+    Raises:
+        JournalError: another process has it.
+    """
     descriptor = os.open(path.with_name(path.name + "-lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     except BlockingIOError as error:
-        os.close(descriptor)
         raise JournalError(f"le journal {path} est déjà ouvert par une autre plateforme : arrêtez-la d'abord.") from error
-    return descriptor
+    finally:
+        os.close(descriptor)
 
 
 def subject_keys_path(journal: Path) -> Path:

@@ -40,7 +40,7 @@ class EmptyJournal:
 
     def take(self, command: Intake, at: datetime) -> Taken:
         """Decide a command as if it were taken at a time, and keep its records in memory only."""
-        for _ in range(6):
+        for _ in range(12):
             wanted: set[Key] = self._view.missing(command.needs(self._view))
             if not wanted:
                 break

@@ -78,8 +78,11 @@ class Intake(Private, frozen=True, kw_only=True):
         if view.knows(seen):
             for entry in view.seen(name):
                 if entry.digest == self.digest and entry.message != self.replays:
-                    yield ("message", entry.message)
-                    return
+                    first: Key = ("message", entry.message)
+                    yield first
+                    # Retention may have taken it out: then this one is taken as new.
+                    if not view.knows(first) or view.found(first):
+                        return
         yield from fact_keys(view, self.index, self.policy, self.parted.facts)
         for proposed in self.parted.proposed:
             yield ("proposal", proposal_blind(self.index, proposed))

@@ -63,9 +63,8 @@ class PolicyLastLook:
         )
 
 
-_NOBODY = Objection(
-    outcome=Outcome.HOLD, reason="Le patient n'est plus dans le journal.", rule="dispatch.patient-missing", owner=Owner.GCS
-)
+#: Erased or forgotten since: there is nobody left to tell of, and nothing that a person could decide.
+_NOBODY = Objection(outcome=Outcome.DROP, reason="Le patient n'est plus dans le journal.", rule="dispatch.patient-missing")
 _NO_DOCUMENT = Objection(
     outcome=Outcome.HOLD, reason="Le document n'est plus dans le journal.", rule="dispatch.document-missing", owner=Owner.GCS
 )

@@ -233,13 +233,13 @@ class Taking:
                 self.records.append(IdentifierRecord(blind=blind, target="patient", id=number))
 
     def _may_move(self, identifier: Identifier, known: IdentifierRecord, merged: bool) -> bool:
-        """Whether an identifier may lead to another patient: a number by a merge, an INS when nobody has it any more."""
-        if identifier.kind is not IdentifierKind.INS:
-            return merged
+        """Whether an identifier may lead to another patient: a number by a merge, any when nobody has it any more."""
+        if merged and identifier.kind is not IdentifierKind.INS:
+            return True
         if not self._view.knows(("patient", known.id)):
             return False
         holder = followed(self._view, known.id)
-        return holder is None or identifier not in holder.state.active_identifiers
+        return holder is None or (identifier.kind is IdentifierKind.INS and identifier not in holder.state.active_identifiers)
 
     def _known_patient(self, identifiers: tuple[Identifier, ...]) -> PatientRecord:
         if self.patient is None:
@@ -289,10 +289,12 @@ class Taking:
         blind = self._index_of.of(fact.visit)
         entry = self._view.identifier(blind)
         before = None if entry is None else self._view.stay(entry.id)
-        if before is not None:
-            owner = followed(self._view, before.patient)
-            if owner is not None and owner.id != patient.id:
-                raise Contradiction(VISIT_OF_ANOTHER)
+        owner = None if before is None else followed(self._view, before.patient)
+        if owner is None:
+            # A stay whose patient was erased is nobody's: its number begins a new one.
+            before = None
+        elif owner.id != patient.id:
+            raise Contradiction(VISIT_OF_ANOTHER)
         number = before.id if before is not None else self._moment.next_id()
         state = before.state if before is not None else None
         try:
@@ -309,7 +311,7 @@ class Taking:
             stay = replace(stay, state=remember(after, told), events=self._kept(stay.events, first))
         if before is None or before.state != stay.state:
             self.records.append(stay)
-        if entry is None:
+        if before is None:
             self.records.append(IdentifierRecord(blind=blind, target="stay", id=number))
 
     # Documents --------------------------------------------------------------------------------------------------------------------
@@ -415,7 +417,9 @@ class Taking:
 
     def _document_at(self, blind: bytes) -> DocumentRecord | None:
         entry = self._view.identifier(blind)
-        return None if entry is None else self._view.document(entry.id)
+        record = None if entry is None else self._view.document(entry.id)
+        # A document whose patient was erased is nobody's.
+        return None if record is None or self._owner(record) is None else record
 
     def _owner(self, record: DocumentRecord) -> int | None:
         owner = followed(self._view, record.patient)

@@ -12,6 +12,7 @@ import msgspec
 
 from liaison.care.units import Unit
 from liaison.hub.holding import HoldHours
+from liaison.hub.retention import Retention
 from liaison.rules.candidates import DirectoryLookup
 from liaison.rules.gates.followed import FollowList
 from liaison.rules.golive import Mode
@@ -37,6 +38,8 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     keys: str = "file:liaison-keys/keys"
     #: How work is announced: ``embedded``, in this process.
     bus: str = "embedded"
+    #: The ledger of erased patients, on another volume than the journal, so that a restored backup does not bring them back; empty: beside the key file.
+    erasures: str = ""
     #: Bytes of messages that sources may hold at once, all together; beyond, sockets are not read.
     intake_bytes: int = 67_108_864
     #: Patients for whom nothing ever leaves, in any mode: ``ins:MATRICULE``, ``ipp:AUTHORITY/NUMBER``.
@@ -199,6 +202,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     #: The ``[holds]`` table.
     holds: HoldHours = HoldHours()
     api: ApiSettings = ApiSettings()
+    retention: Retention = Retention()
     #: What an operator must keep seeing, in French.
     warnings: tuple[str, ...] = ()
 
@@ -211,6 +215,14 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     def keys_path(self) -> Path:
         """The key file. Raises :class:`liaison.service.secrets.SecretError` when systemd gives no such credential."""
         return secret_path(self.hub.keys, self.folder)
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ledger of erased patients. Beside the key file, unless systemd gives that: then beside the journal."""
+        if self.hub.erasures:
+            return self.folder / self.hub.erasures
+        beside = self.journal_path if self.hub.keys.startswith("credential:") else self.keys_path
+        return beside.with_name(beside.name + "-erasures")
 
     @property
     def directory_path(self) -> Path | None:

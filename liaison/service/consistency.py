@@ -10,6 +10,7 @@ from liaison.adapters.mllp_settings import MllpListenSettings
 from liaison.care.identifiers import INS_OIDS, finess, rpps
 from liaison.cda.value_sets import FACILITIES, document_type
 from liaison.hl7.charset import codec_of
+from liaison.hub.retention import Retention
 from liaison.mssante.address import InvalidAddress, parse_address
 from liaison.rules.candidates import RecipientKind
 from liaison.rules.routing import Route, followed_destinations
@@ -36,7 +37,7 @@ _Complaint = tuple[KeyPath, str, str]
 
 def check_consistency(configuration: Configuration, line: Callable[[KeyPath], int]) -> list[Fault]:
     """Every fault between the tables; ``line`` tells where a key stands."""
-    complaints = [*_hub(configuration), *_letters(configuration)]
+    complaints = [*_hub(configuration), *_letters(configuration), *_retention(configuration.retention)]
     for name, source in configuration.sources.items():
         complaints += _source(("sources", name), source.common)
         if configuration.hub.territory == "production":
@@ -71,6 +72,14 @@ def _hub(configuration: Configuration) -> Iterator[_Complaint]:
         yield ("hub", "keep_free"), "un nombre d'octets n'est pas négatif.", "Écrire par exemple 1073741824 (1 Gio)."
     if hub.intake_bytes < 1_000_000:
         yield ("hub", "intake_bytes"), "moins d'un Mo ne suffit pas à une lettre.", "Écrire au moins 1000000."
+
+
+def _retention(retention: Retention) -> Iterator[_Complaint]:
+    if retention.message_days < 4:
+        yield ("retention", "message_days"), "un envoi est tenté pendant trois jours.", "Écrire au moins 4."
+    for earlier, later in (("message_days", "event_days"), ("event_days", "trace_days"), ("event_days", "patient_days")):
+        if getattr(retention, earlier) > getattr(retention, later):
+            yield ("retention", later), f"ce serait oublier avant {earlier}.", f"Écrire au moins {getattr(retention, earlier)}."
 
 
 def _source(path: KeyPath, source: SourceSettings) -> Iterator[_Complaint]:

@@ -21,7 +21,7 @@ from liaison.hub.audit import ActOutcome, EndAct, NoteAct
 from liaison.hub.journal.writer import CommandFailed, CommitUnknown
 from liaison.private import Private
 from liaison.service.act import Act, ActRefused, Call, FolderOf, Operator, WrongUse, is_hub_id
-from liaison.service.acts import auditing, deliveries, following, pausing, proposals, quarantine
+from liaison.service.acts import auditing, deliveries, following, forgetting, pausing, proposals, quarantine
 
 if TYPE_CHECKING:
     from liaison.service.running import RunningHub
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 #: Every act. A new file of ``service/acts/`` adds its own here.
 ACTS: Mapping[str, Act] = {
-    act.name: act for act in (*pausing.ACTS, *deliveries.ACTS, *quarantine.ACTS, *auditing.ACTS, *proposals.ACTS, *following.ACTS)
+    act.name: act for acts in (pausing, deliveries, quarantine, auditing, proposals, following, forgetting) for act in acts.ACTS
 }
 
 #: Bytes of one request.

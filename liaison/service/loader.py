@@ -14,6 +14,7 @@ import msgspec
 
 from liaison.adapters.folder_write import FolderDestinationSettings
 from liaison.hub.holding import HoldHours
+from liaison.hub.retention import Retention
 from liaison.rules.routing import Route
 from liaison.service import going_live
 from liaison.service.configuration import (
@@ -40,7 +41,7 @@ from liaison.service.toml_lines import KeyPath, key_lines, line_of
 #: The file that is looked for where none is named.
 FILE_NAME = "liaison.toml"
 _MAX_FILE = 1_000_000
-_TABLES = ("hub", "sources", "destinations", "routes", "letters", "follow", "holds", "api")
+_TABLES = ("hub", "sources", "destinations", "routes", "letters", "follow", "holds", "api", "retention")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -119,6 +120,7 @@ class _Reader:
             if key not in _TABLES:
                 self._refuse((key,), *_unknown(key, _TABLES))
         hub = self._convert(HubSettings, ("hub",), self._table(tables.get("hub", {}), ("hub",)))
+        retention = self._convert(Retention, ("retention",), self._table(tables.get("retention", {}), ("retention",)))
         letters = self._convert(LettersSettings, ("letters",), self._table(tables.get("letters", {}), ("letters",)))
         holds = self._convert(HoldHours, ("holds",), self._table(tables.get("holds", {}), ("holds",)))
         sources = [self._source(name, table) for name, table in self._table(tables.get("sources", {}), ("sources",)).items()]
@@ -128,7 +130,7 @@ class _Reader:
         routes = self._routes(tables.get("routes", []))
         follow, follow_lists = self._follow(tables.get("follow", {}))
         api = self._convert(ApiSettings, ("api",), self._located(self._table(tables.get("api", {}), ("api",)), ("api",)))
-        if self.faults or hub is None or letters is None or follow is None or holds is None or api is None:
+        if self.faults or hub is None or letters is None or follow is None or holds is None or api is None or retention is None:
             return None
         known_sources = {source.name: source for source in sources if source}
         known_destinations = {destination.name: destination for destination in destinations if destination}
@@ -144,6 +146,7 @@ class _Reader:
             follow_lists=follow_lists,
             holds=holds,
             api=api,
+            retention=retention,
             warnings=(*_warnings(known_sources.values()), *_warnings(known_destinations.values())),
         )
 

@@ -10,8 +10,6 @@ MISSING: Final[tuple[tuple[str, str], ...]] = (
     ("confidentialité", "les séjours et documents protégés (PV1-16, PD1-12, confidentialité R ou V) ne sont pas encore retenus"),
     ("certificats MSSanté", "l'authentification par certificat IGC-Santé auprès de l'opérateur n'est pas encore vérifiée"),
     ("PDF des émetteurs", "la retenue des PDF à contenu actif n’est pas encore éprouvée sur une collection hostile"),
-    ("sauvegarde", "la sauvegarde, la restauration et la vérification du journal ne sont pas encore en place"),
-    ("clés", "l'export, la vérification et le renouvellement des clés ne sont pas encore en place"),
 )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, Union
 import msgspec
 
 from liaison.hub.holding import HoldHours
+from liaison.hub.retention import Retention
 from liaison.rules.routing import Route
 from liaison.service.configuration import (
     ApiSettings,
@@ -64,6 +65,7 @@ def _lines() -> Iterator[str]:
     yield from _section("## `[follow.lists.NAME]`", FollowListSettings)
     yield from _section("## `[holds]`", HoldHours)
     yield from _section("## `[api]`", ApiSettings)
+    yield from _section("## `[retention]`", Retention)
     yield "## A production territory\n"
     yield 'This version refuses `territory = "production"`: it lacks\n'
     yield from (f"- {what}: {why}" for what, why in MISSING)

@@ -23,6 +23,7 @@ from liaison.hub.engine import Engine, Journal
 from liaison.hub.explain import Explanation, explain_taken
 from liaison.hub.follower import Follower
 from liaison.hub.intake import Taken
+from liaison.hub.journal.restore import restoring_path
 from liaison.hub.last_look import PolicyLastLook
 from liaison.hub.letters import LetterParcels
 from liaison.hub.parcels import DeclarationParcels, EventParcels, EventShelf
@@ -30,6 +31,7 @@ from liaison.hub.policy import Policy
 from liaison.hub.readers import Readers
 from liaison.hub.switches import Switches, of_source
 from liaison.hub.vault.keys import MasterKeys, create_keys, load_keys
+from liaison.hub.vault.ledger import Ledger
 from liaison.hub.vault.sealing import Vault
 from liaison.hub.workers import Workers
 from liaison.service.act import control_path
@@ -44,6 +46,7 @@ from liaison.service.going_live import going_live
 from liaison.service.hold_clock import HoldClock
 from liaison.service.kinds import DESTINATION_KINDS, build_destination, build_source
 from liaison.service.mail_senders import mail_sender, senders_of
+from liaison.service.retiring import Retiring
 from liaison.service.secrets import SecretError
 from liaison.service.speakers import domains, establishments, profiles
 from liaison.service.units_file import UnmappedUnits, units_by_source
@@ -92,9 +95,10 @@ class RunningHub:
     async def __aenter__(self) -> Self:
         configuration = self.configuration
         vault = Vault(open_keys(configuration))
-        self.journal = Journal(configuration.journal_path, vault, self._clock)
+        self.journal = open_journal(configuration, vault, self._clock)
         self.journal.writer.start()
         self.switches = Switches(self.journal.reader.switches())
+        await self.journal.eraser.finish(self.journal.erased)
         self.disk = DiskWatch(configuration.journal_path.parent, configuration.hub.keep_free)
         await self._readers.start()
         shelf = EventShelf()
@@ -107,6 +111,7 @@ class RunningHub:
             observe=self._observe,
             refuses=lambda source: self.disk.full or self.switches.stopped(of_source(source)),
         )
+        self.retiring = Retiring(self.journal, configuration.retention, self._clock, busy=lambda: self.engine.busy)
         stations = {name: self._station(name, declared, shelf) for name, declared in configuration.destinations.items()}
         self.dispatcher = Dispatcher(
             writer=self.journal.writer,
@@ -153,6 +158,7 @@ class RunningHub:
             asyncio.create_task(self.addresses.watch(), name="addresses"),
             asyncio.create_task(self._save_units(), name="units"),
             asyncio.create_task(holds.run(), name="hold-clock"),
+            asyncio.create_task(self.retiring.run(), name="retention"),
         ]
         return self
 
@@ -169,6 +175,7 @@ class RunningHub:
         await self.dispatcher.stop(_DRAIN)
         await self._workers.close()
         await self._readers.stop()
+        self.retiring.close()
         await self.journal.close()
         await asyncio.to_thread(self._save_units_now)
         log.info("hub.stopped")
@@ -281,6 +288,19 @@ def open_keys(configuration: Configuration) -> MasterKeys:
     if configuration.hub.territory != "test" or _has_content(journal):
         raise StartError(f"les clés {path} manquent alors que le journal {journal} existe : restaurez-les, rien n'est démarré.")
     return create_keys(path)
+
+
+def open_journal(configuration: Configuration, vault: Vault, clock: Callable[[], datetime]) -> Journal:
+    """The configured journal, for this process alone.
+
+    Raises:
+        StartError: a restoration of it was not finished.
+        JournalError, KeyFileError: it cannot be opened.
+    """
+    path = configuration.journal_path
+    if restoring_path(path).exists():
+        raise StartError(f"la restauration de {path} n'est pas finie : relancer « liaison journal restore ».")
+    return Journal(path, vault, clock, territory=configuration.hub.territory, ledger=Ledger(configuration.ledger_path))
 
 
 def _has_content(journal: Path) -> bool:

@@ -23,6 +23,7 @@ from liaison.hub.policy import Policy
 from liaison.hub.retry import RetryPolicy
 from liaison.hub.states import BLOCKING, Work
 from liaison.hub.vault.keys import master_keys
+from liaison.hub.vault.ledger import Ledger
 from liaison.hub.vault.sealing import Vault
 from liaison.rules.decision import Objection
 from liaison.rules.letters import LetterRules
@@ -93,6 +94,7 @@ class Bench:
         self.clock = clock
         self.path = folder / "journal.db"
         self.vault = Vault(KEYS)
+        self.ledger = Ledger(folder / "erasures")
         self.policy = policy()
         self.last_look: LastLook = no_objection
         self.retry = RetryPolicy()
@@ -100,7 +102,7 @@ class Bench:
 
     def open(self) -> None:
         """Open the journal, as a start of the hub does."""
-        self.journal = Journal(self.path, self.vault, self.clock)
+        self.journal = Journal(self.path, self.vault, self.clock, ledger=self.ledger)
         self.journal.writer.start()
 
     async def reopen(self) -> None:
@@ -124,9 +126,13 @@ class Bench:
         await first
         return await asyncio.gather(*waiting, return_exceptions=True)
 
+    def intake(self, message: Reading) -> Command[Taken]:
+        """The command that takes a message."""
+        return intake(message, self.policy, self.vault)
+
     async def take(self, message: Reading) -> Taken:
         """Take one message."""
-        return await self.commit(intake(message, self.policy, self.vault))
+        return await self.commit(self.intake(message))
 
     async def take_together(self, *messages: Reading) -> list[Any]:
         """Take messages in one batch."""

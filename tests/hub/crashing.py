@@ -23,11 +23,15 @@ from tests.hub.people import identity, movement, reading
 _MESSAGES = 60
 
 
-async def work(folder: Path, life: int) -> None:
-    """Take messages of three patients as fast as they go, and deliver some; say what was answered."""
+async def work(folder: Path, life: int, opened: int) -> None:
+    """Take messages of three patients as fast as they go, and deliver some; say what was answered.
+
+    ``opened`` is a descriptor that is written to when the journal is open.
+    """
     clock = Clock()
     clock.move(life * 3600.0)
     bench = Bench(folder, clock)
+    os.write(opened, b".")
 
     async def one(number: int) -> None:
         person, name = str(number % 3), f"L{life}-{number}"
@@ -46,14 +50,19 @@ def main(folder: Path, kills: int, seed: int) -> None:
     """One life after another."""
     chance = random.Random(seed)
     for life in range(kills):
+        told, opened = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                asyncio.run(work(folder, life))
+                asyncio.run(work(folder, life, opened))
             except Exception as error:  # noqa: BLE001 - a fork must never come back into its parent's code
                 os.write(2, repr(error).encode())
                 os._exit(1)
             os._exit(0)
+        os.close(opened)
+        if life % 4:  # the others are killed wherever they are, which may be while they open
+            os.read(told, 1)
+        os.close(told)
         time.sleep(chance.uniform(0.05, 0.35))  # a moment that nobody chose
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)

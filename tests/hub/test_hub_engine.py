@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from liaison.hl7.acknowledgement import read_ack
 from liaison.hub.contracts import Reading, Sender, Verdict
-from liaison.hub.engine import Engine
+from liaison.hub.engine import Engine, Journal
 from liaison.hub.intake import Intake, Taken
+from liaison.hub.journal.database import JournalError
 from liaison.hub.journal.records import Key
 from liaison.hub.journal.view import View
 from liaison.hub.parcels import EventShelf
-from tests.hub.bench import Bench, rules
+from liaison.hub.vault.sealing import Vault
+from tests.hub.bench import KEYS, Bench, Clock, rules
 from tests.hub.er7 import ADMISSION, adt, letter_message
-from tests.hub.people import SOURCE
+from tests.hub.people import SOURCE, admission, reading
 
 SENDER = Sender(source=SOURCE)
 
@@ -119,3 +124,25 @@ async def test_what_was_taken_wakes_its_lanes(bench: Bench, observed: Observed, 
 
 def test_a_shelf_is_bounded(observed: Observed) -> None:
     assert repr(observed.shelf) == "<EventShelf 0>"
+
+
+async def test_a_journal_begun_with_tests_does_not_start_in_production(tmp_path: Path, clock: Clock) -> None:
+    vault = Vault(KEYS)
+    await Journal(tmp_path / "tests.db", vault, clock).close()
+    with pytest.raises(JournalError, match=r"commencé dans un territoire « test ».*neuf"):
+        Journal(tmp_path / "tests.db", vault, clock, territory="production")
+    await Journal(tmp_path / "real.db", vault, clock, territory="production").close()
+    await Journal(tmp_path / "real.db", vault, clock, territory="production").close()
+    with pytest.raises(JournalError, match="production"):
+        Journal(tmp_path / "real.db", vault, clock)
+
+
+async def test_a_journal_of_before_territories_were_noted_is_one_of_tests(bench: Bench) -> None:
+    await bench.take(reading(*admission("1", "V1")))
+    await bench.journal.close()
+    with closing(sqlite3.connect(bench.path)) as connection:
+        connection.execute("DELETE FROM meta WHERE name = 'territory'")
+        connection.commit()
+    with pytest.raises(JournalError, match="« test »"):
+        Journal(bench.path, bench.vault, bench.clock, territory="production")
+    bench.open()

@@ -10,7 +10,11 @@ from msgspec.structs import replace
 from liaison.care.facts import DocumentAction, MovementAction
 from liaison.hub.claims import Claimed, NotNow
 from liaison.hub.contracts import Delivered
+from liaison.hub.engine import intake
+from liaison.hub.explain import Explainer
 from liaison.hub.intake import Taken
+from liaison.hub.journal.records import Key
+from liaison.hub.journal.view import Moment, View
 from liaison.hub.last_look import PolicyLastLook
 from liaison.hub.policy import Policy
 from liaison.rules.decision import Outcome
@@ -192,3 +196,55 @@ async def test_a_catch_up_changes_the_state_and_rings_no_one_but_its_letters_lea
     fresh = await bench.take(now)
     assert told(fresh) == [("platform", "deliver", "routing.route"), ("dossier", "deliver", "routing.route")]
     assert not fresh.events[0].historic
+
+
+async def test_explain_tells_the_decisions_that_the_hub_itself_comes_to(bench: Bench) -> None:
+    going_live = GoingLive(
+        sources={SOURCE: Standing(mode="shadow", late_after=timedelta(hours=24))}, test_patients=frozenset({ipp("2")})
+    )
+    use(bench, replace(policy(), going_live=going_live))
+    explainer = Explainer(bench.policy, bench.clock.now)
+    messages = [
+        reading(*admission("1", "V1"), letter("1", "D1")),
+        reading(identity("2"), letter("2", "D2")),
+        reading(identity("1", statuses=("DOUT",), minutes=1)),
+        reading(identity("1", minutes=-1_500)),
+    ]
+    for message in messages:
+        taken = await bench.take(message)
+        explained = explainer.explain(message).as_json()["decisions"]
+        assert [(one["destination"], one["outcome"], one["rule"], one["reason"]) for one in explained] == [
+            (one.decision.destination, one.decision.outcome, one.decision.rule, one.decision.reason) for one in taken.decisions
+        ]
+        assert [one["would"]["rule"] for one in explained if "would" in one] == [
+            one.decision.would.rule for one in taken.decisions if one.decision.would
+        ]
+
+
+async def test_a_file_out_of_a_drawer_is_explained_as_if_it_had_come_in_time(bench: Bench) -> None:
+    use(bench, standing(late_after=timedelta(hours=24)))
+    later = bench.clock.now + timedelta(days=400)
+    explained = Explainer(bench.policy, later).explain(reading(identity("1"))).taken
+    assert told(explained) == [("platform", "deliver", "routing.route")]
+    typed_late = reading(
+        identity("1", minutes=3_000), replace(movement("1", "V1"), recorded_at=bench.clock.now + timedelta(hours=50))
+    )
+    assert told(Explainer(bench.policy, later).explain(typed_late).taken)[-1] == ("platform", "drop", "golive.late")
+
+
+async def test_a_live_source_asks_and_writes_what_it_did_before(bench: Bench) -> None:
+    message = reading(*admission("1", "V1"))
+    asked: list[list[Key]] = []
+    wrote: list[list[str]] = []
+    for chosen in (policy(), standing(late_after=timedelta(hours=24)), standing("shadow")):
+        command, view = intake(message, chosen, bench.vault), View()
+        asked.append([])
+        while missing := view.missing(command.needs(view)):
+            asked[-1] += sorted(missing, key=repr)
+            for key in missing:
+                view.load(key, None)
+        _, records = command.decide(view, Moment(bench.clock.now, 0))
+        wrote.append([type(record).__name__ for record in records])
+    assert asked[0] == asked[1] == asked[2]
+    assert wrote[0] == wrote[1]
+    assert wrote[2] == [name for name in wrote[0] if name != "LaneRecord"]

@@ -172,6 +172,20 @@ async def test_two_absorbed_records_are_both_waited_for(bench: Bench) -> None:
     assert isinstance(await bench.claim(numbers["1"]), Claimed)
 
 
+async def test_a_letter_of_a_record_that_was_merged_twice_is_taken(bench: Bench) -> None:
+    await bench.take(reading(identity("1"), letter("1", "D1")))
+    await bench.take(reading(merge("2", "1"), kind="ADT^A40"))
+    last = await bench.take(reading(merge("3", "2", minutes=2), kind="ADT^A40"))
+    # With all that is asked first in the cache already, only what the cache says leads to the record in the middle.
+    await bench.take_together(reading(identity("3", minutes=3)), reading(identity("3", minutes=4)))
+    _, again = await bench.take_together(
+        reading(identity("3", minutes=5), letter("3", "D2"), kind="ORU^R01"),
+        reading(identity("1", minutes=5), letter("1", "D1", GP, OTHER_GP, minutes=5), kind="ORU^R01"),
+    )
+    assert patient_of(again) == patient_of(last)
+    assert ("letters.already-given", Outcome.DROP) in [(one.decision.rule, one.decision.outcome) for one in again.decisions]
+
+
 async def test_a_new_number_that_is_another_patients_changes_nobody(bench: Bench) -> None:
     await bench.take(reading(identity("1")))
     other = await bench.take(reading(identity("2", name="AUTRE")))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from liaison.hub.engine import Journal
-from liaison.hub.journal.database import Database, JournalError, WrongKeys
-from liaison.hub.vault.keys import master_keys
+from liaison.hub.journal.database import Database, JournalError
+from liaison.hub.vault.keys import KeyFileError, master_keys
 from liaison.hub.vault.sealing import Vault
 from liaison.hub.vault.subjects import SubjectKeys
 from tests.hub.bench import KEYS, Bench, Clock, patient_of
@@ -35,7 +35,7 @@ async def test_another_key_file_is_refused_and_the_right_one_still_opens(bench: 
     await bench.take(reading(*admission("1", "V1")))
     await bench.journal.close()
     for _ in range(2):  # nothing is left open or locked by a refusal
-        with pytest.raises(WrongKeys, match="clés"):
+        with pytest.raises(KeyFileError, match="pas celui de ce journal"):
             Journal(bench.path, OTHER, bench.clock)
     bench.open()
     assert bench.journal.reader.counts().messages == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from liaison.hub.vault.keys import KeyFileError, create_keys, load_keys, master_keys
+from liaison.hub.vault.keys import KeyFileError, create_keys, export_keys, load_keys, master_keys
 
 
 def test_a_key_file_is_its_owners_alone_and_gives_the_same_keys_again(tmp_path: Path) -> None:
@@ -68,3 +68,20 @@ def test_what_is_no_key_file_is_refused_by_name_and_not_by_content(tmp_path: Pat
     path.chmod(0o600)
     with pytest.raises(KeyFileError, match="keys"):
         load_keys(path)
+
+
+def test_a_file_of_the_first_version_still_opens_its_journal(tmp_path: Path) -> None:
+    key = os.urandom(32)
+    path = tmp_path / "keys"
+    path.write_bytes(msgspec.json.encode({"version": 1, "key": base64.b64encode(key).decode()}))
+    path.chmod(0o600)
+    assert load_keys(path) == master_keys(key)
+
+
+def test_a_copy_for_the_safe_is_the_same_keys_and_is_never_written_over(tmp_path: Path) -> None:
+    made = create_keys(tmp_path / "keys")
+    export_keys(tmp_path / "safe", made)
+    assert load_keys(tmp_path / "safe") == made and (tmp_path / "safe").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        export_keys(tmp_path / "safe", made)
+    assert len(made.spoken_check) == 39 and made.spoken_check != create_keys(tmp_path / "other").spoken_check

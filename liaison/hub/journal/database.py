@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection, Engine, Table, create_engine, event, func, select
@@ -18,11 +18,14 @@ from sqlalchemy.pool import NullPool, StaticPool
 from liaison.hub.journal import schema
 from liaison.hub.journal.migrate import migrate
 from liaison.hub.journal.records import (
+    Cleared,
     EventLine,
     FollowRecord,
     IdentifierRecord,
     Key,
+    KeysDestroyed,
     LaneRecord,
+    MarkRecord,
     MessageHead,
     MessageMoved,
     MessageRecord,
@@ -30,15 +33,18 @@ from liaison.hub.journal.records import (
     ProposalHead,
     ProposalState,
     Record,
+    Removed,
     SeenDropped,
     SeenRecord,
     SwitchRecord,
     day_of,
 )
 from liaison.hub.journal.rows import REPLACED, Opener, Row, Sealer, hold_of
-from liaison.hub.journal.statements import chunks, insert_text, padded, select_in_text
+from liaison.hub.journal.statements import chunks, clear_text, delete_text, insert_text, padded, select_in_text
 from liaison.hub.journal.view import View
-from liaison.hub.vault.subjects import SubjectKeys
+from liaison.hub.vault.subjects import SubjectErased, SubjectKeys
+
+R = TypeVar("R")
 
 #: What reading a journal file may raise: of SQLAlchemy for the journal, of sqlite3 for the subject keys.
 READ_FAULTS: tuple[type[Exception], ...] = (DBAPIError, sqlite3.Error)
@@ -78,6 +84,8 @@ _DROP_BLOB = "DELETE FROM blob WHERE day = ? AND id = ?"
 _DOUBTS = """SELECT count(*) FROM attempt WHERE day = ? AND delivery = ? AND number < ?
 AND outcome IN ('uncertain', 'interrupted', 'lapsed')"""
 _DROP_PARCEL = "DELETE FROM parcel WHERE day = ? AND delivery = ?"
+_MARK = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+_UNMARK = "DELETE FROM meta WHERE name = ?"
 
 
 def open_engine(path: Path | None, *, reader: bool = False) -> Engine:
@@ -144,6 +152,17 @@ class Database:
         elif stored != check_value:
             raise WrongKeys("le fichier de clés n'est pas celui de ce journal : restaurez celui d'origine, rien n'a été écrit.")
         self._connection.commit()
+
+    def begun_in(self, territory: str) -> str:
+        """The territory that the journal was begun in, which is ``territory`` when it is new."""
+        stored = self._connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == "territory")).scalar()
+        if stored is None:
+            # Journals of before this was noted are of test territories: no other was let start.
+            old = self._connection.execute(select(schema.message.c.id).limit(1)).first() is not None
+            stored = b"test" if old else territory.encode()
+            self._connection.execute(schema.meta.insert().values(name="territory", value=stored))
+        self._connection.commit()
+        return bytes(stored).decode()
 
     def start_incarnation(self) -> int:
         """A number higher at each start: deliveries claimed by an earlier one are recovered."""
@@ -222,17 +241,26 @@ class Database:
     def _load_patient(self, view: View, keys: list[Key]) -> None:
         table = schema.patient.c
         for row in self._in((table.id, table.state), table.id, [key[1] for key in keys]):
-            view.load(("patient", row[0]), self._opener.patient(row))
+            view.load(("patient", row[0]), self._unless_erased(self._opener.patient, row))
 
     def _load_stay(self, view: View, keys: list[Key]) -> None:
         table = schema.stay.c
         for row in self._in((table.id, table.patient, table.state), table.id, [key[1] for key in keys]):
-            view.load(("stay", row[0]), self._opener.stay(row))
+            view.load(("stay", row[0]), self._unless_erased(self._opener.stay, row))
 
     def _load_document(self, view: View, keys: list[Key]) -> None:
         table = schema.document.c
         for row in self._in((table.id, table.patient, table.message, table.state), table.id, [key[1] for key in keys]):
-            view.load(("document", row[0]), self._opener.document(row))
+            view.load(("document", row[0]), self._unless_erased(self._opener.document, row))
+
+    def _unless_erased(self, opens: Callable[[Row], R], row: Row) -> R | None:
+        """A state, or None when its person was erased: to the hub they were never there. A key that is merely lost is a fault."""
+        try:
+            return opens(row)
+        except SubjectErased as error:
+            if not self._keys.is_erased(str(error)):
+                raise
+            return None
 
     def _load_lane(self, view: View, keys: list[Key]) -> None:
         table = schema.lane.c
@@ -308,32 +336,43 @@ class Database:
         rows: dict[Table, list[Row]] = {}
         replaced: dict[Table, dict[Row, Row]] = {}
         dropped: list[tuple[str, Row]] = []
+        destroyed: list[KeysDestroyed] = []
+        scrubs = False
         for record in records:
-            if isinstance(record, SeenDropped):
-                dropped.append((_DROP_SEEN, (record.name, record.digest)))
-            elif isinstance(record, ParcelRecord) and record.body is None:
-                dropped.append((_DROP_PARCEL, (day_of(record.delivery), record.delivery)))
-            elif isinstance(record, MessageMoved):
-                number = (day_of(record.message), record.message)
-                dropped += [(_DROP_RAW, number), (_DROP_BLOB, number)]
-            else:
-                for table, row in self._sealer.rows(record):
-                    if (width := _REPLACED_BY.get(table)) is not None:
-                        replaced.setdefault(table, {})[row[:width]] = row
-                    else:
-                        rows.setdefault(table, []).append(row)
+            # By type, not by match: this runs a dozen times a message.
+            if type(record) in _RARE:
+                if isinstance(record, KeysDestroyed):
+                    destroyed.append(record)
+                    continue
+                if taken := _taken_out(record):
+                    dropped += taken
+                    scrubs = scrubs or type(record) in _SCRUBBED
+                    continue
+            for table, row in self._sealer.rows(record):
+                if (width := _REPLACED_BY.get(table)) is not None:
+                    replaced.setdefault(table, {})[row[:width]] = row
+                else:
+                    rows.setdefault(table, []).append(row)
         for table, by_key in replaced.items():
             rows[table] = list(by_key.values())
         # New keys reach the disk while the rows are being put in, and before they are committed.
         keys = self._beside.submit(self._keys.flush)
         try:
-            self._put(rows, dropped)
+            self._put(rows, dropped, scrubs)
         finally:
             wait((keys,))
         keys.result()
+        # An erasure is in its ledger, and the keys are gone, before its rows are: a crash in between is seen at the next start.
+        self._destroy(one for one in destroyed if one.in_ledger)
         self._connection.commit()
+        # What only grew too old loses its rows first: a row whose key is gone and not in the ledger would be a fault.
+        self._destroy(one for one in destroyed if not one.in_ledger)
 
-    def _put(self, rows: Mapping[Table, Sequence[Row]], dropped: Iterable[tuple[str, Row]]) -> None:
+    def _destroy(self, records: Iterable[KeysDestroyed]) -> None:
+        for record in records:
+            self._keys.destroy(record.subjects, record.at, in_ledger=record.in_ledger)
+
+    def _put(self, rows: Mapping[Table, Sequence[Row]], dropped: Iterable[tuple[str, Row]], scrubs: bool) -> None:
         # Straight to the driver: twenty statements a batch, and Core's own work on each costs as much as SQLite's.
         if not self._connection.in_transaction():
             self._connection.begin()
@@ -346,11 +385,16 @@ class Database:
                     start += size
                     flat = part[0] if size == 1 else tuple(chain.from_iterable(part))
                     cursor.execute(insert_text(table, size, table in REPLACED), flat)
+            if scrubs:
+                # What is taken out for good must not stay readable in pages that are free.
+                cursor.execute("PRAGMA secure_delete=ON")
             for text, row in dropped:
                 cursor.execute(text, row)
         except sqlite3.Error as error:
             raise DBAPIError(None, None, error, hide_parameters=True) from error
         finally:
+            if scrubs:
+                cursor.execute("PRAGMA secure_delete=OFF")
             cursor.close()
 
     def rollback(self) -> None:
@@ -366,3 +410,30 @@ class Database:
             self._connection.exec_driver_sql(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
             self._connection.rollback()
         return bool(busy == 0)
+
+
+#: Records that take something out for good.
+_SCRUBBED = frozenset({Removed, Cleared})
+#: Records that take something out of the journal, or mark the hub itself.
+_RARE = frozenset({SeenDropped, ParcelRecord, MessageMoved, Removed, Cleared, MarkRecord, KeysDestroyed})
+
+
+def _taken_out(record: Record) -> tuple[tuple[str, Row], ...]:
+    """The statements that take something out of the journal; none for what is put in after all."""
+    match record:
+        case SeenDropped(name=name, digest=digest):
+            return ((_DROP_SEEN, (name, digest)),)
+        case ParcelRecord(delivery=delivery, body=None):
+            return ((_DROP_PARCEL, (day_of(delivery), delivery)),)
+        case MessageMoved(message=message):
+            return (_DROP_RAW, (day_of(message), message)), (_DROP_BLOB, (day_of(message), message))
+        case Removed(table=name, key=key):
+            return ((delete_text(schema.metadata.tables[name], len(key)), key),)
+        case Cleared(table=name, key=key, column=column):
+            return ((clear_text(schema.metadata.tables[name], len(key), column), key),)
+        case MarkRecord(name=name, value=None):
+            return ((_UNMARK, (name,)),)
+        case MarkRecord(name=name, value=value):
+            return ((_MARK, (name, value)),)
+        case _:
+            return ()

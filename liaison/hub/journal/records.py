@@ -377,6 +377,38 @@ class EventLine(Private, frozen=True, kw_only=True):
     source: str
 
 
+class Removed(Private, frozen=True, kw_only=True):
+    """Rows that are no longer kept: those of a table whose key begins so."""
+
+    table: str
+    key: tuple[object, ...]
+
+
+class Cleared(Private, frozen=True, kw_only=True):
+    """A column of one row that is no longer kept."""
+
+    table: str
+    key: tuple[object, ...]
+    column: str
+
+
+class KeysDestroyed(Private, frozen=True, kw_only=True):
+    """Subject keys to destroy: what was sealed under them opens nowhere any more."""
+
+    subjects: tuple[str, ...]
+    #: ISO 8601, UTC.
+    at: str
+    #: An erasure, which a restored backup must not undo; otherwise they only grew too old.
+    in_ledger: bool
+
+
+class MarkRecord(Private, frozen=True, kw_only=True):
+    """Something that the hub remembers of itself: how far retention came, whether a sweep is due. None forgets it."""
+
+    name: str
+    value: bytes | None
+
+
 Record: TypeAlias = (
     MessageRecord
     | SeenRecord
@@ -397,4 +429,8 @@ Record: TypeAlias = (
     | SwitchRecord
     | AuditRecord
     | FollowRecord
+    | Removed
+    | Cleared
+    | KeysDestroyed
+    | MarkRecord
 )

@@ -148,7 +148,8 @@ class Sealer:
 
     def _delivery(self, r: DeliveryRecord) -> Iterable[tuple[Table, Row]]:
         recipient = None
-        if r.recipient:
+        # Whom an erased person's letter would have gone to is forgotten with them, when its delivery is ended.
+        if r.recipient and not self._keys.is_erased(text_id(r.patient)):
             recipient = Vault.seal(self._key(text_id(r.patient)), place("delivery", r.id, "recipient"), r.recipient.encode())
         after = None if r.after is None else f"{r.after[0]}/{r.after[1]}/{r.after[2]}"
         yield (
@@ -302,8 +303,9 @@ class Opener:
         _day, number, destination, patient, seq, message, ordinal, document, withdraws, work, *rest = row
         epoch, attempts, due, created, token, kind, after, source, rule, previous, sealed = rest
         recipient = ""
-        if sealed is not None:
-            recipient = Vault.open(self._keys.get(text_id(patient)), place("delivery", number, "recipient"), sealed).decode()
+        # An erased person's delivery has no recipient any more, and never leaves: its patient is not there.
+        if sealed is not None and self._keys.has(subject := text_id(patient)):
+            recipient = Vault.open(self._keys.get(subject), place("delivery", number, "recipient"), sealed).decode()
         barrier: tuple[str, int, int] | None = None
         if after is not None:
             name, other, last = after.rsplit("/", 2)

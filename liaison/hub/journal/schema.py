@@ -57,6 +57,14 @@ message = Table(
     _clear("mode", String, null=True),
 )
 
+#: Messages in which nobody was recognised: an erasure looks into them, and an ordinary message costs nothing here.
+Index(
+    "message_unassigned",
+    message.c.day,
+    message.c.id,
+    sqlite_where=(message.c.subject >= "source:") & (message.c.subject < "source;"),
+)
+
 #: Bytes of large messages, kept out of the table that is listed and counted.
 blob = Table("blob", metadata, _clear("day", Integer, key=True), _clear("id", BigInteger, key=True), _sealed("body"))
 

@@ -46,6 +46,22 @@ def select_in_text(
     return str(statement.compile(dialect=_DIALECT))
 
 
+@cache
+def delete_text(table: Table, keys: int) -> str:
+    """DELETE of the rows whose first ``keys`` key columns have given values."""
+    return f"DELETE FROM {table.name} WHERE {_found_by(table, keys)}"
+
+
+@cache
+def clear_text(table: Table, keys: int, column: str) -> str:
+    """UPDATE of a column to NULL where the first ``keys`` key columns have given values."""
+    return f"UPDATE {table.name} SET {table.c[column].name} = NULL WHERE {_found_by(table, keys)}"
+
+
+def _found_by(table: Table, keys: int) -> str:
+    return " AND ".join(f"{column.name} = ?" for column in list(table.primary_key)[:keys])
+
+
 def chunks(count: int) -> Sequence[int]:
     """``count`` as a sum of sizes, largest first."""
     parts: list[int] = []

@@ -22,6 +22,7 @@ from liaison.hub.journal.records import (
     ProposalHead,
     ProposalRecord,
     Record,
+    Removed,
     SeenDropped,
     SeenRecord,
     StayRecord,
@@ -298,6 +299,21 @@ def _lay_switch(values: dict[Key, Any], record: SwitchRecord) -> None:
     values["switch", record.name] = record
 
 
+def _lay_removed(values: dict[Key, Any], record: Removed) -> None:
+    match record.table:
+        case "patient" | "stay" | "document" | "identifier" | "hold":
+            values[record.table, record.key[0]] = None
+        case "message" | "delivery" if len(record.key) == 2:
+            values[record.table, record.key[1]] = None
+        # Of several rows under one key, what is not known stays unknown.
+        case "seen" if known := values.get(("seen", record.key[0])):
+            values["seen", record.key[0]] = tuple(entry for entry in known if entry.digest != record.key[1])
+        case "follow" if known := values.get(("follow", record.key[0])):
+            values["follow", record.key[0]] = tuple(one for one in known if one.list != record.key[1])
+        case _:
+            pass
+
+
 #: Records that a later command of the same batch may ask for; the others only grow the journal.
 _LAID: Mapping[type[Any], Callable[[dict[Key, Any], Any], None]] = {
     DeliveryRecord: _lay_delivery,
@@ -313,6 +329,7 @@ _LAID: Mapping[type[Any], Callable[[dict[Key, Any], Any], None]] = {
     HoldRecord: _lay_hold,
     SwitchRecord: _lay_switch,
     FollowRecord: _lay_follow,
+    Removed: _lay_removed,
 }
 
 

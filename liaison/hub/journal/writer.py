@@ -28,6 +28,8 @@ log = structlog.get_logger()
 #: Commands in one batch: enough to share an fsync widely, few enough that the first of them does not wait long for the last.
 MOST_COMMANDS = 48
 _ROUNDS = 3
+#: Of one command that leads further than most: an identifier, its document, a chain of merges, their lanes.
+_MOST_ROUNDS = 12
 
 
 #: How long a small batch lingers when the intake is crowded, and how long riders alone do, in seconds.
@@ -207,7 +209,7 @@ class Writer:
             return command.decide(view, moment)
         except NotAsked:
             # What a command before it in the batch wrote leads further than what was fetched for all: fetch and decide again.
-            for _ in range(2 * _ROUNDS):
+            for _ in range(_MOST_ROUNDS):
                 known = view.size
                 if wanted := view.missing(command.needs(view)):
                     self._database.load(view, wanted)

@@ -11,6 +11,7 @@ import hashlib
 import os
 import threading
 import zlib
+from contextlib import suppress
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -122,9 +123,12 @@ class Vault:
 
     def __init__(self, keys: MasterKeys) -> None:
         self._master = AESGCM(keys.wrapping)
+        self._retiring = None if keys.retiring is None else AESGCM(keys.retiring)
         self._blind = _Hmac(keys.blind_index)
         self._digest = _Hmac(keys.content_digest)
         self.check_value = keys.check_value
+        #: Check values of the wrapping keys that it opens subject keys with, the one for new keys first.
+        self.wrapping_checks = keys.opens
 
     def __repr__(self) -> str:
         return "<Vault>"
@@ -139,12 +143,26 @@ class Vault:
         """Open a stored subject key.
 
         Raises:
-            SealBroken: the key-encryption key is not the one it was wrapped under.
+            SealBroken: the wrapping key is not the one it was wrapped under.
         """
-        try:
-            return SubjectKey(subject, self._master.decrypt(wrapped[:12], wrapped[12:], subject.encode()))
-        except (InvalidTag, ValueError) as error:
-            raise SealBroken("subject_key") from error
+        return SubjectKey(subject, self._unwrapped(subject, wrapped)[0])
+
+    def rewrapped(self, subject: str, wrapped: bytes) -> bytes | None:
+        """A stored subject key under the current wrapping key; None when it is already.
+
+        Raises:
+            SealBroken: it is under neither the current nor the retiring one.
+        """
+        key, current = self._unwrapped(subject, wrapped)
+        nonce = os.urandom(12)
+        return None if current else nonce + self._master.encrypt(nonce, key, subject.encode())
+
+    def _unwrapped(self, subject: str, wrapped: bytes) -> tuple[bytes, bool]:
+        for master in (self._master, self._retiring):
+            if master is not None:
+                with suppress(InvalidTag, ValueError):
+                    return master.decrypt(wrapped[:12], wrapped[12:], subject.encode()), master is self._master
+        raise SealBroken("subject_key")
 
     @classmethod
     def seal(cls, key: SubjectKey, place: bytes, plain: bytes) -> bytes:
