@@ -9,6 +9,9 @@ from typing import Protocol
 #: What one read of a socket may bring: asyncio and uvloop both read up to 256 kB at once.
 READ_SIZE = 256 * 1024
 
+#: From how many bytes the beginning of a message makes it a large one.
+LARGE = 64 * 1024
+
 #: Seconds until those that still wait are looked at again, when others were let go on before them.
 NEXT_TURN = 0.01
 
@@ -19,6 +22,11 @@ class Reader(Protocol):
     @property
     def unfinished(self) -> bool:
         """Whether it holds the beginning of a message, which only reading on can complete."""
+        ...
+
+    @property
+    def large(self) -> bool:
+        """Whether that beginning has LARGE bytes or more: then it may have to wait for others like it."""
         ...
 
     def resume(self) -> None:
@@ -35,6 +43,9 @@ class ByteBudget:
     Should the budget be spent on unfinished messages alone, nothing would ever be released. Then the one that has
     waited longest is completed past the limit, alone: the overshoot is one message of the largest size (and one read
     a socket).
+
+    Beginnings of messages may take half of the budget: then large ones are completed one after the other, and whoever sends
+    ordinary messages is read as usual, however slowly the large ones come.
     """
 
     def __init__(self, limit: int) -> None:
@@ -43,6 +54,8 @@ class ByteBudget:
         self.limit = limit
         #: Bytes held now.
         self.held = 0
+        #: Those of them that are beginnings of messages.
+        self.begun = 0
         #: Messages with the hub: each will release its bytes when it is answered.
         self._pending = 0
         self._waiting: deque[Reader] = deque()
@@ -52,13 +65,31 @@ class ByteBudget:
     def __repr__(self) -> str:
         return f"<ByteBudget {self.held}/{self.limit} bytes, {self._pending} pending, {len(self._waiting)} waiting>"
 
-    def acquire(self, count: int) -> None:
-        """Count bytes that were read."""
-        self.held += count
+    @property
+    def pressed(self) -> bool:
+        """Whether somebody must wait for what others hold: whoever is slow then costs them their turn."""
+        return self._counted >= self.limit or self._crowded
 
-    def release(self, count: int) -> None:
-        """Forget bytes that were thrown away."""
+    @property
+    def _crowded(self) -> bool:
+        return self.begun >= self.limit // 2
+
+    @property
+    def _counted(self) -> int:
+        """What is held, as far as others wait for it: beginnings beyond their half are the one large message that is being completed,
+        unless they are very many."""
+        beyond = max(0, self.begun - self.limit // 2)
+        return self.held - beyond if beyond < self.limit else self.held
+
+    def acquire(self, count: int, *, begun: int = 0) -> None:
+        """Count bytes that were read; by ``begun`` the beginnings of messages became more, or less where one is whole."""
+        self.held += count
+        self.begun += begun
+
+    def release(self, count: int, *, begun: int = 0) -> None:
+        """Forget bytes that were thrown away, ``begun`` of them beginnings of messages."""
         self.held -= count
+        self.begun -= begun
         if self._waiting or self._favourite is not None:
             self._admit()
 
@@ -75,9 +106,10 @@ class ByteBudget:
 
     def must_pause(self, reader: Reader) -> bool:
         """Whether ``reader`` must stop now; if so its ``resume`` is called once, when its turn has come."""
-        if self.held < self.limit or self._favourite is reader:
+        full = self._counted >= self.limit
+        if self._favourite is reader or not (full or (self._crowded and reader.large)):
             return False
-        if self._favourite is None and self._pending == 0 and reader.unfinished:
+        if self._favourite is None and reader.unfinished and not (full and self._pending):
             self._favourite = reader
             return False
         self._waiting.append(reader)
@@ -93,21 +125,29 @@ class ByteBudget:
 
     def _admit(self) -> None:
         """Let go on as many as the room allows; when nothing will make room, the first that can complete its message."""
-        if self.held >= self.limit:
+        if self._counted >= self.limit:
             if self._pending == 0 and self._favourite is None:
                 self._favourite = next((reader for reader in self._waiting if reader.unfinished), None)
                 if self._favourite is not None:
                     self._waiting.remove(self._favourite)
                     self._favourite.resume()
             return
-        self._favourite = None
-        promised = self.held
+        if not self._crowded:
+            self._favourite = None
+        promised, large = self._counted, deque[Reader]()
         while self._waiting and promised < self.limit:
+            reader = self._waiting.popleft()
+            if self._crowded and reader.large:
+                if self._favourite is not None:
+                    large.append(reader)
+                    continue
+                self._favourite = reader
             promised += READ_SIZE
-            self._waiting.popleft().resume()
+            reader.resume()
         # Those let go on may have nothing to read: the others must not wait for them.
         if self._waiting and self._next_turn is None:
             self._next_turn = asyncio.get_running_loop().call_later(NEXT_TURN, self._take_turn)
+        self._waiting.extendleft(reversed(large))
 
     def _take_turn(self) -> None:
         self._next_turn = None

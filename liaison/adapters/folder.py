@@ -62,7 +62,7 @@ class FolderSourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 class FolderSource:
     """Takes the files of a folder, oldest first, one at a time."""
 
-    unfinished = False  #: For the byte budget: a file is read whole, or not at all.
+    unfinished = large = False  #: For the byte budget: a file is read whole, or not at all.
 
     def __init__(self, name: str, settings: FolderSourceSettings, budget: ByteBudget) -> None:
         self.name = name

@@ -14,12 +14,13 @@ from typing import Protocol, cast
 import structlog
 from msgspec.structs import replace
 
-from liaison.adapters.budget import ByteBudget
+from liaison.adapters.allowance import Allowance
+from liaison.adapters.budget import LARGE, ByteBudget
 from liaison.adapters.certificates import PeerCertificate, peer_certificate
 from liaison.adapters.mllp_settings import MllpListenSettings, Network
 from liaison.finding import Finding, Severity
 from liaison.hl7.acknowledgement import AckError, build_ack
-from liaison.hl7.framing import Event, Frame, FrameDecoder, FrameError, Noise, encode_frame
+from liaison.hl7.framing import HEAD, Event, Frame, FrameDecoder, FrameError, Noise, encode_frame
 from liaison.hub.contracts import Answer, Receive, Sender
 from liaison.rules.sender import peer_is_known
 
@@ -30,6 +31,12 @@ MAX_PIPELINED = 64
 
 #: Bytes a second that a large message may take to arrive, on top of ``frame_timeout``.
 SLOWEST_RATE = 64 * 1024
+
+#: Seconds in which a message must come on at that rate while others wait for the memory that it holds.
+PRESSED = 5.0
+
+#: Seconds in which what one connection may have kept of messages that were given up (HEAD bytes) comes back.
+KEEP_AGAIN = 60.0
 
 #: A peer's certificate that ends sooner is told at each of its connections.
 NOTICE = timedelta(days=60)
@@ -42,7 +49,8 @@ class Door(Protocol):
     settings: MllpListenSettings
     budget: ByteBudget
     allowed: tuple[Network, ...]
-    connections: set[Connection]
+    #: Bytes of messages that were given up that may be kept, over all connections.
+    kept: Allowance
 
     @property
     def is_open(self) -> bool:
@@ -53,7 +61,20 @@ class Door(Protocol):
         """The time, for certificates."""
         ...
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many connections as there may be."""
+        ...
+
+    def make_room(self) -> bool:
+        """Whether one more connection may come; an idle one may be closed for it."""
+        ...
+
     def add(self, connection: Connection) -> None: ...
+
+    def heard(self, connection: Connection) -> None:
+        """A first message of it is answered."""
+        ...
 
     def discard(self, connection: Connection) -> None: ...
 
@@ -74,6 +95,9 @@ class Connection(asyncio.Protocol):
         self._partial = 0
         self._noise = 0
         self._frame_since = 0.0
+        #: While others wait for memory: when the message in hand was looked at, and how much of it was there.
+        self._pace: tuple[float, int] | None = None
+        self._kept = Allowance(HEAD, KEEP_AGAIN)
         self._paused_at: float | None = None
         #: Whether the budget, not the queue of frames, stopped the reading.
         self._in_line = False
@@ -85,7 +109,11 @@ class Connection(asyncio.Protocol):
         self._ending = False
         self._served = False
         self._answered = 0
+        #: Whether the log tells of it: not where connections come and go for others.
+        self._told = True
         self._opened_at = self._loop.time()
+        #: Since when no message came.
+        self._idle_since = self._opened_at
         #: Why it is to be closed at the next message boundary; empty while it may go on.
         self._leaving = ""
         self._certificate: PeerCertificate | None = None
@@ -97,11 +125,15 @@ class Connection(asyncio.Protocol):
     def unfinished(self) -> bool:
         return self._decoder.pending
 
+    @property
+    def large(self) -> bool:
+        return self._partial >= LARGE
+
     def resume(self) -> None:
         self._in_line = False
         if self._paused_at is not None and self._transport is not None:
             self._frame_since += self._loop.time() - self._paused_at
-            self._paused_at = None
+            self._paused_at = self._pace = None
             self._transport.resume_reading()
 
     # -- asyncio.Protocol ------------------------------------------------------------------------------------------
@@ -118,11 +150,17 @@ class Connection(asyncio.Protocol):
             self._ending = True
             self._transport.abort()
             return
+        self._told = not listener.is_full
+        if not listener.make_room():
+            self._ending = True
+            self._transport.abort()
+            return
         tcp = transport.get_extra_info("socket")
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         listener.add(self)
-        log.info("mllp.connection_opened", source=listener.name, peer=peer, **self._certificate_names())
+        if self._told:
+            log.info("mllp.connection_opened", source=listener.name, peer=peer, **self._certificate_names())
         if self._certificate is not None and (left := self._certificate.ends - listener.now()) < NOTICE:
             self._tell("mllp.peer_certificate_ends", days=left.days)
         self._task = self._loop.create_task(self._serve())
@@ -136,8 +174,6 @@ class Connection(asyncio.Protocol):
             return "stopping"
         if listener.allowed and not any(ipaddress.ip_address(host) in network for network in listener.allowed):
             return "peer not in allow"
-        if len(listener.connections) >= settings.max_connections:
-            return "max_connections reached"
         tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
         shown: bytes | None = tls.getpeercert(binary_form=True) if tls is not None else None
         if shown is not None:
@@ -148,6 +184,12 @@ class Connection(asyncio.Protocol):
         if settings.peers and not peer_is_known(settings.peers, self._certificate.certificate if self._certificate else None):
             return "certificate not in peers"
         return ""
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when nothing was asked of the hub; None while something is."""
+        busy = self._ending or self._decoder.pending or self._frames or self._answering
+        return None if busy else self._idle_since
 
     def _certificate_names(self) -> dict[str, object]:
         """What an operator copies into ``peers``: names of machines and authorities."""
@@ -189,7 +231,8 @@ class Connection(asyncio.Protocol):
         self._drop_untaken()
         self.resume_writing()
         self._wake_up()
-        log.info("mllp.connection_closed", source=self._listener.name, peer=self._sender.peer, answered=self._answered)
+        if self._told or self._answered:
+            log.info("mllp.connection_closed", source=self._listener.name, peer=self._sender.peer, answered=self._answered)
         if self._served:
             self._listener.discard(self)
 
@@ -225,7 +268,10 @@ class Connection(asyncio.Protocol):
                     continue
                 if self._transport is not None:
                     self._transport.write(encode_frame(reply))
+                    if not self._answered:
+                        self._listener.heard(self)
                     self._answered += 1
+                    self._idle_since = self._loop.time()
                     if self._leaves():
                         self._close(self._leaving)
                     elif self._paused_at is not None:
@@ -253,12 +299,20 @@ class Connection(asyncio.Protocol):
             self._budget.end(len(frame))
 
     async def _keep(self, error: FrameError) -> None:
-        """Give the hub what came of a message that was given up, to be kept; what it answers is for nobody."""
+        """Give the hub what came of a message that was given up, to be kept; what it answers is for nobody.
+
+        A peer that does nothing else must not fill the journal: past its allowance, and all peers' together, it is told in the log only.
+        """
+        now = self._loop.time()
+        head = error.head[: self._listener.kept.take(self._kept.take(len(error.head), now), now)]
+        if not head:
+            self._tell("mllp.not_kept", error="Allowance")
+            return
         fault = Finding(
             severity=Severity.FATAL, where="MLLP", rule=error.rule, message=error.message, remedy=error.remedy, condition="207"
         )
         try:
-            await self._receive(error.head, replace(self._sender, fault=fault))
+            await self._receive(head, replace(self._sender, fault=fault))
         except Exception as failure:  # noqa: BLE001 - nobody waits for it
             log.error("mllp.not_kept", source=self._listener.name, peer=self._sender.peer, error=type(failure).__qualname__)
 
@@ -273,20 +327,41 @@ class Connection(asyncio.Protocol):
         elif self._ending:
             return
         elif self._decoder.pending and self._paused_at is None:
-            if now - self._frame_since > settings.frame_timeout + self._partial / SLOWEST_RATE:
+            if self._too_slow(now) or now - self._frame_since > settings.frame_timeout + self._partial / SLOWEST_RATE:
                 self._tell("mllp.frame_unfinished", bytes=self._partial)
                 self._sort(self._decoder.end())
                 self._end_after_taken()
         elif self._leaves() and not self._decoder.pending and not self._frames and not self._answering:
             self._close(self._leaving)
 
+    def _too_slow(self, now: float) -> bool:
+        """Whether the message in hand comes so slowly, while others wait for the memory that it holds, that it is given up."""
+        if not self._budget.pressed:
+            self._pace = None
+        elif self._pace is None or self._pace[1] > self._partial:
+            self._pace = (now, self._partial)
+        elif now - self._pace[0] >= PRESSED:
+            if self._partial - self._pace[1] < (now - self._pace[0]) * SLOWEST_RATE:
+                return True
+            self._pace = (now, self._partial)
+        return False
+
+    def leave(self, reason: str) -> None:
+        """Close this connection, which is idle; ``reason`` is told if it ever said something."""
+        self._told = self._answered > 0
+        if self._told:
+            self._tell(reason)
+        self.drain()
+
     def _leaves(self) -> bool:
-        """Whether the connection is to end at the next message boundary: it is too old, or its certificate no longer holds."""
+        """Whether the connection is to end at the next message boundary: too old, idle for too long, or its certificate has ended."""
         if not self._leaving:
             if self._certificate is not None and self._listener.now() >= self._certificate.ends:
                 self._leaving = "mllp.peer_certificate_ended"
             elif self._loop.time() - self._opened_at > self._listener.settings.max_age:
                 self._leaving = "mllp.connection_aged"
+            elif (idle := self.idle_since) is not None and self._loop.time() - idle > self._listener.settings.max_idle:
+                self._leaving = "mllp.connection_idle"
         return bool(self._leaving)
 
     def drain(self) -> None:
@@ -342,7 +417,7 @@ class Connection(asyncio.Protocol):
                         self._frames.append(event)
                     quiet = quiet and event.rule != "mllp.noise"
         held = self._decoder.held
-        self._budget.acquire(held - self._partial + taken)
+        self._budget.acquire(held - self._partial + taken, begun=held - self._partial)
         self._partial = held
         return quiet and self._noise <= self._listener.settings.max_noise
 
@@ -355,11 +430,11 @@ class Connection(asyncio.Protocol):
 
     def _drop_untaken(self) -> None:
         """Forget what the hub was not given: it was never answered, so the peer will send it again."""
-        dropped = self._partial + sum(len(frame.payload) for frame in self._frames if isinstance(frame, Frame))
+        partial, self._partial = self._partial, 0
+        dropped = partial + sum(len(frame.payload) for frame in self._frames if isinstance(frame, Frame))
         self._frames.clear()
-        self._partial = 0
         if dropped:
-            self._budget.release(dropped)
+            self._budget.release(dropped, begun=partial)
 
     def _wake_up(self) -> None:
         if self._wake is not None and not self._wake.done():

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 
 import structlog
 
+from liaison.adapters.allowance import Allowance
 from liaison.adapters.budget import ByteBudget
 from liaison.adapters.endpoint import parse_endpoint
-from liaison.adapters.mllp_connection import Connection
+from liaison.adapters.mllp_connection import KEEP_AGAIN, Connection
 from liaison.adapters.mllp_settings import MllpListenSettings, networks
 from liaison.adapters.tls import server_context
 from liaison.hub.contracts import Receive
@@ -24,6 +25,12 @@ from liaison.hub.contracts import Receive
 log = structlog.get_logger()
 
 TLS_HANDSHAKE_SECONDS = 10.0
+
+#: Bytes of messages that were given up that all connections of a source together may have kept in KEEP_AGAIN seconds.
+KEPT = 1_048_576
+
+#: Seconds between two words in the log on a source that has all the connections that it may have.
+FULL_AGAIN = 60.0
 
 #: Why an address cannot be listened on, by errno.
 BIND_FAULTS = {
@@ -55,6 +62,12 @@ class MllpListener:
         self.address: tuple[str, int] | None = None
         self.connections: set[Connection] = set()
         self.allowed = networks(settings.allow)
+        self.kept = Allowance(KEPT, KEEP_AGAIN)
+        #: Connections of which no message was answered yet, oldest first.
+        self._silent: dict[Connection, None] = {}
+        #: Connections refused, and closed for others, since the log was told.
+        self._refused = self._replaced = 0
+        self._full_told_at: float | None = None
         #: Set while no peer is connected and no message is with the hub.
         self.idle = asyncio.Event()
         self.idle.set()
@@ -110,6 +123,7 @@ class MllpListener:
             now = asyncio.get_running_loop().time()
             for connection in tuple(self.connections):
                 connection.check(now)
+            self._tell_if_full(now)
 
     async def _drain(self) -> None:
         for connection in tuple(self.connections):
@@ -125,11 +139,56 @@ class MllpListener:
             if tasks:
                 await asyncio.wait(tasks, timeout=1.0)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many connections as there may be."""
+        return len(self.connections) >= self.settings.max_connections
+
+    def make_room(self) -> bool:
+        """Whether one more connection may come: when all are taken, the one that is idle longest is closed for it.
+
+        Those that never sent a message go first: whoever opens connections and leaves them shuts out nobody but itself.
+        """
+        if not self.is_full:
+            return True
+        longest = next((one for one in self._silent if one.idle_since is not None), None)
+        if longest is None:
+            idle = [(since, id(one), one) for one in self.connections if (since := one.idle_since) is not None]
+            longest = min(idle)[-1] if idle else None
+        if longest is not None:
+            self.discard(longest)
+            longest.leave("mllp.closed_for_another")
+            self._replaced += 1
+        else:
+            self._refused += 1
+        self._tell_if_full(asyncio.get_running_loop().time())
+        return longest is not None
+
+    def _tell_if_full(self, now: float) -> None:
+        """Say now and then, with counts, that connections are refused or closed for others: never a line for each of thousands."""
+        if not (self._refused or self._replaced) or (self._full_told_at is not None and now - self._full_told_at < FULL_AGAIN):
+            return
+        self._full_told_at = now
+        log.warning(
+            "mllp.connections_full",
+            source=self.name,
+            most=self.settings.max_connections,
+            refused=self._refused,
+            closed_for_others=self._replaced,
+        )
+        self._refused = self._replaced = 0
+
     def add(self, connection: Connection) -> None:
         self.connections.add(connection)
+        self._silent[connection] = None
         self.idle.clear()
+
+    def heard(self, connection: Connection) -> None:
+        """A first message of this connection is answered."""
+        self._silent.pop(connection, None)
 
     def discard(self, connection: Connection) -> None:
         self.connections.discard(connection)
+        self._silent.pop(connection, None)
         if not self.connections:
             self.idle.set()

@@ -38,8 +38,10 @@ class MllpListenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     max_noise: int = 65_536
     #: Seconds for a message to arrive whole once it began (large ones get more, at 64 kB a second).
     frame_timeout: float = 60.0
-    #: Connections open at once.
+    #: Connections open at once. For one more, the one that has been idle longest is closed, those that never sent a message first.
     max_connections: int = 500
+    #: Seconds without a message after which a connection is closed.
+    max_idle: float = 3_600.0
     #: Seconds after which a connection is closed, between two messages: whoever may still connect opens another.
     max_age: float = 86_400.0
     #: Seconds that messages already taken have to be answered when the hub stops.
@@ -66,7 +68,7 @@ class MllpListenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
                 )
             if not self.allow:
                 raise ValueError('allow : nécessaire avec tls = "none" hors de la machine, par exemple ["10.1.0.0/16"]')
-        for field in ("max_message", "max_noise", "frame_timeout", "max_connections", "max_age"):
+        for field in ("max_message", "max_noise", "frame_timeout", "max_connections", "max_idle", "max_age"):
             if getattr(self, field) <= 0:
                 raise ValueError(f"{field} : doit être positif")
         if self.drain < 0:

@@ -7,6 +7,8 @@ import resource
 
 
 def harden() -> None:
-    """No core dumps, and files that only their owner can read."""
+    """No core dumps, files that only their owner can read, and as many open files as the system grants: each connection is one."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     os.umask(0o077)

@@ -12,8 +12,9 @@ from liaison.adapters.budget import READ_SIZE, ByteBudget
 class Reader:
     """A reader that a test moves by hand."""
 
-    def __init__(self, *, unfinished: bool = False) -> None:
+    def __init__(self, *, unfinished: bool = False, large: bool = False) -> None:
         self.unfinished = unfinished
+        self.large = large
         self.resumed = asyncio.Event()
 
     def resume(self) -> None:
@@ -117,3 +118,37 @@ def test_its_repr_tells_its_state() -> None:
     budget = ByteBudget(100)
     budget.acquire(7)
     assert repr(budget) == "<ByteBudget 7/100 bytes, 0 pending, 0 waiting>"
+
+
+async def test_large_beginnings_that_fill_their_half_wait_for_one_another_and_for_nobody_else() -> None:
+    budget = ByteBudget(100)
+    first, second, ordinary = Reader(unfinished=True, large=True), Reader(unfinished=True, large=True), Reader(unfinished=True)
+    budget.acquire(50, begun=50)
+    assert budget.pressed
+    assert not budget.must_pause(first), "one of them is completed"
+    assert budget.must_pause(second)
+    budget.acquire(60, begun=60)
+    assert not budget.must_pause(ordinary), "what the favourite needs beyond their half is not taken from the others"
+    assert not budget.must_pause(first)
+    budget.acquire(0, begun=-80)
+    budget.begin(first)
+    budget.end(80)
+    assert second.resumed.is_set()
+    assert (budget.held, budget.begun) == (30, 30)
+
+
+async def test_when_the_favourite_is_given_up_the_next_large_one_has_its_turn() -> None:
+    budget = ByteBudget(100)
+    readers = [Reader(unfinished=True, large=True) for _ in range(3)]
+    budget.acquire(90, begun=90)
+    assert [budget.must_pause(reader) for reader in readers] == [False, True, True]
+    budget.release(30, begun=30)
+    budget.forget(readers[0])
+    assert [reader.resumed.is_set() for reader in readers[1:]] == [True, False]
+
+
+async def test_very_many_beginnings_stop_everybody() -> None:
+    budget = ByteBudget(100)
+    budget.acquire(160, begun=160)
+    assert not budget.must_pause(Reader(unfinished=True)), "someone has to go on"
+    assert budget.must_pause(Reader(unfinished=True))

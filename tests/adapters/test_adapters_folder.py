@@ -309,7 +309,7 @@ async def test_a_file_refused_for_now_has_its_turn_again(tmp_path: Path) -> None
 
 async def test_a_file_waits_for_room_in_the_budget(tmp_path: Path) -> None:
     class Other:
-        unfinished = False
+        unfinished = large = False
 
         def resume(self) -> None:
             raise AssertionError

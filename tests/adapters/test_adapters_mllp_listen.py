@@ -74,8 +74,8 @@ class WatchedBudget(ByteBudget):
         self.full = asyncio.Event()
         self.paused = asyncio.Event()
 
-    def acquire(self, count: int) -> None:
-        super().acquire(count)
+    def acquire(self, count: int, *, begun: int = 0) -> None:
+        super().acquire(count, begun=begun)
         if self.held >= self.limit:
             self.full.set()
 
@@ -476,14 +476,66 @@ async def test_peers_outside_allow_are_not_heard() -> None:
         assert await peer.answer() == echo_reply(MESSAGE % 1)
 
 
-async def test_connections_beyond_their_number_are_closed() -> None:
+async def test_a_connection_beyond_their_number_is_refused_while_all_are_at_work() -> None:
     async with listening(max_connections=1) as running, running.peer() as first:
-        await first.send(frame(MESSAGE % 1))
-        await first.answer()
-        async with running.peer() as second:
-            assert await second.closed_by_hub()
-        await first.send(frame(MESSAGE % 2))
-        assert await first.answer() == echo_reply(MESSAGE % 2)
+        running.hub.gate = asyncio.Event()
+        with structlog.testing.capture_logs() as logs:
+            await first.send(frame(MESSAGE % 1))
+            await running.hub.arrived.wait()
+            async with running.peer() as second:
+                assert await second.closed_by_hub()
+        running.hub.gate.set()
+        assert await first.answer() == echo_reply(MESSAGE % 1)
+    (told,) = [entry for entry in logs if entry["event"] == "mllp.connections_full"]
+    assert (told["most"], told["refused"], told["closed_for_others"]) == (1, 1, 0)
+
+
+async def test_a_connection_beyond_their_number_takes_the_place_of_one_that_never_spoke_or_was_idle_longest() -> None:
+    async with listening(max_connections=3) as running, running.peer() as old, running.peer() as recent, running.peer() as mute:
+        with structlog.testing.capture_logs() as logs:
+            for number, peer in enumerate((old, recent)):
+                await peer.send(frame(MESSAGE % number))
+                await peer.answer()
+            async with running.peer() as newcomer:
+                assert await mute.closed_by_hub()
+                await newcomer.send(frame(MESSAGE % 3))
+                assert await newcomer.answer() == echo_reply(MESSAGE % 3)
+                async with running.peer() as another:
+                    assert await old.closed_by_hub()
+                    await another.send(frame(MESSAGE % 4))
+                    assert await another.answer() == echo_reply(MESSAGE % 4)
+            await recent.send(frame(MESSAGE % 5))
+            assert await recent.answer() == echo_reply(MESSAGE % 5)
+        events = [entry["event"] for entry in logs]
+        assert events.count("mllp.connections_full") == 1, "not a line for each"
+        assert events.count("mllp.closed_for_another") == 1, "the one that had something to say"
+
+
+async def test_a_connection_without_a_message_for_too_long_is_closed_and_one_at_work_is_not() -> None:
+    async with listening(frame_timeout=0.04, max_idle=0.03) as running, running.peer() as idle, running.peer() as busy:
+        running.hub.gate = asyncio.Event()
+        await busy.send(frame(MESSAGE % 1))
+        assert await idle.closed_by_hub()
+        assert len(running.listener.connections) == 1
+        running.hub.gate.set()
+        assert await busy.answer() == echo_reply(MESSAGE % 1)
+
+
+async def test_what_is_kept_of_messages_that_were_given_up_is_bounded_for_each_connection_and_for_all() -> None:
+    too_large = frame(b"MSH|^~\\&|" + b"x" * 100_000)
+    async with listening(max_message=90_000) as running:
+        with structlog.testing.capture_logs() as logs:
+            async with running.peer() as peer:
+                for _ in range(3):
+                    await peer.send(too_large)
+                    assert b"|AE|" in await peer.answer(), "it is answered whether or not it is kept"
+            assert sum(len(head) for head, _ in running.hub.kept) < 66_000
+            for _ in range(20):
+                async with running.peer() as peer:
+                    await peer.send(too_large)
+                    await peer.answer()
+        assert 1_000_000 < sum(len(head) for head, _ in running.hub.kept) < 1_100_000
+        assert "mllp.not_kept" in [entry["event"] for entry in logs]
 
 
 async def test_an_address_that_is_taken_is_said_at_once() -> None:
