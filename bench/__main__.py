@@ -1,4 +1,4 @@
-"""``python -m bench burst|large|drain|directory|all``: prints Markdown tables for bench/README.md."""
+"""``python -m bench burst|large|drain|day|post|directory|all``: prints Markdown tables for bench/README.md."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 
 from bench.burst import burst, sustained
+from bench.day import day
 from bench.directory import directory
 from bench.large import large
+from bench.post import post
 from bench.report import machine
 
 WORK = Path(__file__).with_name(".work")
@@ -19,10 +21,12 @@ def numbers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["burst", "large", "drain", "directory", "all"]), default="all")
+@click.argument("what", type=click.Choice(["burst", "large", "drain", "day", "post", "directory", "all"]), default="all")
 @click.option("--seconds", default=60.0, show_default=True, help="How long each row is measured.")
 @click.option("--connections", default="1,4,16,64", show_default=True, callback=numbers, help="Of the bursts.")
-@click.option("--rates", default="500,1000", show_default=True, callback=numbers, help="Messages a second that drain offers.")
+@click.option(
+    "--rates", default="500,1000", show_default=True, callback=numbers, help="Messages a second that drain and day offer."
+)
 @click.option("--size", default=600_000, show_default=True, help="Bytes of a large message.")
 def main(what: str, seconds: float, connections: tuple[int, ...], rates: tuple[int, ...], size: int) -> None:
     """Measure a whole hub from outside."""
@@ -33,6 +37,12 @@ def main(what: str, seconds: float, connections: tuple[int, ...], rates: tuple[i
         click.echo()
     if what in ("drain", "all"):
         sustained(WORK, seconds, rates)
+        click.echo()
+    if what in ("day", "all"):
+        day(WORK, seconds, rates)
+        click.echo()
+    if what in ("post", "all"):
+        post(WORK, seconds, 15.0, 40)
         click.echo()
     if what in ("large", "all"):
         large(WORK, seconds, (1, 4), size)

@@ -43,7 +43,7 @@ def burst(work: Path, seconds: float, connections: Iterable[int]) -> None:
     program = generator.build(work)
     BURST.head()
     for count in connections:
-        with server("bench.echo") as echo:
+        with server("bench.echo") as (echo,):
             limit = generator.load(program, echo, connections=count, seconds=min(seconds, 5.0))["per_second"]
         acked = work / "acked.ids"
         acked.unlink(missing_ok=True)

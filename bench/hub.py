@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,26 @@ events = ["*"]
 to = "{name}"
 patients = "all"
 """
+MAIL = """
+[destinations.mail]
+kind = "smtp"
+server = "127.0.0.1:{port}"
+tls = "none"
+sender = "liaison@na.mssante.fr"
+
+[[routes]]
+documents = ["*"]
+to = "mail"
+recipients = ["named"]
+"""
 
 
 class Hub:
     """A running hub, its sink, and the questions asked of both."""
 
-    def __init__(self, folder: Path, process: subprocess.Popen[str], port: int, sink: int) -> None:
+    def __init__(self, folder: Path, process: subprocess.Popen[str], port: int, sink: int, mails: int) -> None:
         self.folder = folder
+        self._mails = mails
         self.process = process
         self.port = port
         self._sink = sink
@@ -70,6 +83,27 @@ class Hub:
         """Deliveries that reached the sink, repeats not counted, over all destinations."""
         return sum(one["ids"] for one in json.loads(self.sink("counts")).values())
 
+    def mailed(self) -> int:
+        """Different mails that reached the mailbox."""
+        with socket.create_connection(("127.0.0.1", self._mails)) as connection:
+            return int(connection.makefile().readline().split()[1])
+
+    def under_way(self) -> int:
+        """Deliveries that have not come to their end."""
+        return sum(self.stats()["deliveries"].get(work, 0) for work in ("pending", "sending", "retrying", "uncertain"))
+
+    def settled(self) -> float:
+        """Wait until nothing is under way; seconds that it took. Raises SystemExit when it stops on the way."""
+        began = moved = time.monotonic()
+        least = self.under_way()
+        while (left := self.under_way()) > 0:
+            if left < least:
+                least, moved = left, time.monotonic()
+            if time.monotonic() - moved > PATIENCE:
+                raise SystemExit(f"the drain stopped with {left} deliveries under way")
+            time.sleep(0.2)
+        return time.monotonic() - began
+
     def drain(self) -> float:
         """Wait until everything in the journal has reached every destination; seconds that it took.
 
@@ -85,6 +119,10 @@ class Hub:
             time.sleep(0.05)
         return time.monotonic() - began
 
+    def control_ids(self) -> set[str]:
+        """MSH-10 of every message in the journal."""
+        return {json.loads(line)["control_id"] for line in self.ask("journal", "list").splitlines()}
+
     def missing(self, acked: Path) -> int:
         """Acknowledged messages that are not in the journal, and events that did not reach a destination."""
         listed: set[str] = set()
@@ -98,13 +136,16 @@ class Hub:
 
 
 @contextlib.contextmanager
-def running_hub(folder: Path) -> Generator[Hub]:
-    """A hub with an empty journal in ``folder``, delivering to two destinations of a sink."""
+def running_hub(folder: Path, *, destinations: Sequence[str] = DESTINATIONS, mail: bool = False) -> Generator[Hub]:
+    """A hub with an empty journal in ``folder``, delivering events to destinations of a sink, and letters to a mailbox."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with server("bench.sink") as sink:
+    with contextlib.ExitStack() as servers:
+        (sink,) = servers.enter_context(server("bench.sink"))
+        asked, mails = servers.enter_context(server("bench.mailbox", ports=2)) if mail else (0, 0)
         port = free_port()
-        parts = [CONFIGURATION.format(port=port), *(DESTINATION.format(name=name, sink=sink) for name in DESTINATIONS)]
+        parts = [CONFIGURATION.format(port=port), *(DESTINATION.format(name=name, sink=sink) for name in destinations)]
+        parts += [MAIL.format(port=mails)] if mail else []
         (folder / "liaison.toml").write_text("".join(parts))
         command = [sys.executable, "-m", "liaison", "run", "--config", str(folder / "liaison.toml")]
         with (
@@ -115,7 +156,7 @@ def running_hub(folder: Path) -> Generator[Hub]:
                 assert process.stdout is not None
                 if not process.stdout.readline():
                     raise SystemExit((folder / "log").read_text())
-                yield Hub(folder, process, port, sink)
+                yield Hub(folder, process, port, sink, asked)
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
             finally:

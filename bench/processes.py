@@ -16,12 +16,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
-def server(module: str) -> Generator[int]:
-    """``python -m module`` in a process of its own, which prints its port first."""
+def server(module: str, ports: int = 1) -> Generator[list[int]]:
+    """``python -m module`` in a process of its own, which prints its ports first, one a line."""
     with subprocess.Popen([sys.executable, "-m", module], stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
-            yield int(process.stdout.readline())
+            yield [int(process.stdout.readline()) for _ in range(ports)]
         finally:
             process.kill()
 

@@ -25,8 +25,7 @@ from liaison.hub.contracts import Verdict
 from liaison.hub.journal.shadow import ShadowReader
 from liaison.hub.shadow import Line, ShadowReport, ShadowTally
 from liaison.rules.decision import Outcome
-from liaison.service.configuration import Configuration, ReferenceFileError
-from liaison.service.units_file import units_by_source
+from liaison.service.configuration import Configuration
 
 _ZONE: Final = ZoneInfo("Europe/Paris")
 #: Width of a report that goes to a file or a pipe.
@@ -36,10 +35,6 @@ _OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
     Outcome.HOLD: ("aurait attendu une personne", "yellow"),
     Outcome.DROP: ("ne serait pas parti", "bright_black"),
 }
-#: Remarks that are told together, a list of details each.
-_TOGETHER: Final = ("silent-day", "unit-unseen", "unit-unknown")
-#: Details that such a list shows at most.
-_SHOWN: Final = 20
 #: What each remark says; ``{detail}`` is its rule, type code or day.
 _REMARKS: Final[Mapping[str, str]] = {
     "quarantined": "message(s) en quarantaine ({detail}) : à corriger par l'établissement",
@@ -49,9 +44,7 @@ _REMARKS: Final[Mapping[str, str]] = {
     "test-message": "décision(s) sur des messages d'essai (MSH-11 = T ou D)",
     "unrouted": "document(s) {detail} qu'aucune route ne prend",
     "no-letter": "séjour(s) terminé(s) sans qu'un document soit venu",
-    "silent-day": "jour(s) sans un message : {detail}",
-    "unit-unseen": "unité(s) du référentiel jamais nommée(s) : {detail}",
-    "unit-unknown": "unité(s) hors du référentiel : {detail}",
+    "silent-day": "jour sans un message : {detail}",
 }
 
 
@@ -85,11 +78,7 @@ def shadow(context: click.Context, source: str, since: datetime | None, path: Pa
 def _tallied(
     reader: ShadowReader, configuration: Configuration, start: datetime | None, source: str, *, hidden: bool
 ) -> ShadowReport:
-    try:
-        units = units_by_source(configuration)
-    except ReferenceFileError as error:
-        raise click.UsageError(str(error)) from error
-    tally = ShadowTally(lambda name: _zone_of(configuration, name), units)
+    tally = ShadowTally(lambda name: _zone_of(configuration, name))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as progress:
         task = progress.add_task("Messages", total=reader.count(start, source))
@@ -125,16 +114,10 @@ def _print(console: Console, report: ShadowReport) -> None:
     _print_units(console, report)
     console.print()
     console.print(Text("À regarder avant d'ouvrir", "bold"))
-    lists: dict[tuple[str, str], list[str]] = {}
     for remark in report.remarks:
-        if remark.what in _TOGETHER:
-            lists.setdefault((remark.source, remark.what), []).append(clean(remark.detail))
-            continue
         told = _REMARKS[remark.what].format(detail=clean(remark.detail) or "cause non dite")
-        console.print(Text(f"  {remark.source} : {remark.number} {told}", "yellow"))
-    for (source, what), details in lists.items():
-        told = _REMARKS[what].format(detail=", ".join(details[:_SHOWN]) + (" …" if len(details) > _SHOWN else ""))
-        console.print(Text(f"  {source} : {len(details)} {told}", "yellow"))
+        number = "" if remark.what == "silent-day" else f"{remark.number} "
+        console.print(Text(f"  {remark.source} : {number}{told}", "yellow"))
     if not report.remarks:
         console.print("  rien de particulier", style="green")
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import click
 import msgspec
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from liaison.cli.explain_words import OUTCOMES, SEVERITIES, VERDICTS, WOULD, clean, kind_in_words, plural, time_in_words
@@ -138,7 +139,7 @@ def _delivery(line: DeliveryLine) -> Life:
 
 def _print(console: Console, life: Life) -> None:
     def say(*parts: str | tuple[str, str], at: int = 0) -> None:
-        console.print(Text.assemble(" " * at, *parts))
+        console.print(Padding(Text.assemble(*parts), (0, 0, 0, at), expand=False))
 
     mark, colour, word = VERDICTS[Verdict(life["verdict"])]
     say(

@@ -120,6 +120,8 @@ class Proposals:
 
     def records(self, moment: Moment, *, message: int, source: str, establishment: str, subject: str) -> tuple[ProposalRecord, ...]:
         """What was never proposed before, sealed under ``subject``."""
+        if not self._new:
+            return ()
         return tuple(
             ProposalRecord(
                 id=moment.next_id(),

@@ -6,7 +6,7 @@ Counts, rules and unit codes only: nothing in a report names a person or an addr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta, tzinfo
 from typing import Final, TypeAlias
 
@@ -20,7 +20,6 @@ from liaison.hub.outbox import Decided
 from liaison.private import Private
 from liaison.rules.decision import Decision, Outcome
 
-NO_UNITS: Final[Mapping[str, Collection[str]]] = {}
 #: Events of a document that is there to be read.
 _DOCUMENTS: Final = frozenset({"document.published", "document.replaced"})
 
@@ -45,10 +44,9 @@ class Remark(msgspec.Struct, frozen=True, kw_only=True):
     """Something to look at before going live."""
 
     source: str
-    #: ``quarantined``, ``held``, ``nobody``, ``late``, ``test-message``, ``unrouted``, ``no-letter``, ``silent-day``, ``unit-unseen``,
-    #: ``unit-unknown``.
+    #: ``quarantined``, ``held``, ``nobody``, ``late``, ``test-message``, ``unrouted``, ``no-letter``, ``silent-day``.
     what: str
-    #: The rule, the type code, the day or the unit that it is about; empty for none.
+    #: The rule, the type code or the day that it is about; empty for none.
     detail: str
     number: int
 
@@ -120,14 +118,10 @@ _Visit: TypeAlias = tuple[str, str, str]
 
 
 class ShadowTally:
-    """Counts messages one after another, then tells the report.
+    """Counts messages one after another, then tells the report. ``zone_of`` tells in whose days a source counts."""
 
-    ``zone_of`` tells in whose days a source counts; ``units`` are the codes of the referential of each source that has one.
-    """
-
-    def __init__(self, zone_of: Callable[[str], tzinfo], units: Mapping[str, Collection[str]] = NO_UNITS) -> None:
+    def __init__(self, zone_of: Callable[[str], tzinfo]) -> None:
         self._zone_of = zone_of
-        self._units_of = units
         self._lines: Counter[tuple[str, str, str, str, str, str, str]] = Counter()
         self._remarks: Counter[tuple[str, str, str]] = Counter()
         self._verdicts: dict[str, Counter[str]] = {}
@@ -166,7 +160,6 @@ class ShadowTally:
             for day in _between(min(heard), max(heard)):
                 if day not in heard and source in self._verdicts:
                     self._remarks[source, "silent-day", day.isoformat()] += 1
-        self._compare_units()
         return ShadowReport(
             first=days[0].isoformat() if days else None,
             last=days[-1].isoformat() if days else None,
@@ -191,15 +184,6 @@ class ShadowTally:
             ),
             units=tuple(self._units()),
         )
-
-    def _compare_units(self) -> None:
-        """A unit that a whole run never named is closed, or its messages do not come; one that no referential has is a code to map."""
-        seen = {(visit[0], unit) for visit, unit in self._unit_of.items()} | set(self._admitted)
-        for source in self._verdicts.keys() & self._units_of.keys():
-            named = {unit for of, unit in seen if of == source and unit}
-            known = set(self._units_of[source])
-            self._remarks.update((source, "unit-unseen", unit) for unit in known - named)
-            self._remarks.update((source, "unit-unknown", unit) for unit in named - known)
 
     def _quarantined(self, message: KeptMessage) -> None:
         if message.verdict == Verdict.QUARANTINED:

@@ -88,6 +88,7 @@ class Taking:
         self._moment = moment
         self._new: set[int] = set()
         self._standing = policy.going_live.standing(origin.source)
+        self._open = policy.going_live.keeps_nothing_in(origin.source)
         #: What is said of the events of the fact in hand when they are no news any more.
         self._late: Objection | None = None
         self._accepted = accepted
@@ -402,6 +403,8 @@ class Taking:
 
     def _kept_in(self, decision: Decision, patient: PatientRecord, *, is_letter: bool) -> Decision:
         """The decision with what keeps it in while its source or destination is not live."""
+        if self._open:
+            return decision
         objection = self._policy.going_live.objection(
             source=self._origin.source,
             destination=decision.destination,

@@ -57,6 +57,11 @@ class GoingLive(Private, frozen=True, kw_only=True):
         """Of a source; one that is not configured any more is live: what was decided for it still goes."""
         return self.sources.get(source, _LIVE)
 
+    def keeps_nothing_in(self, source: str) -> bool:
+        """Whether all that a source's messages decide may leave: then nobody need ask delivery by delivery."""
+        standing = self.standing(source)
+        return standing.mode == "live" and standing.letters == "send" and not self.only_to and not self.test_patients
+
     def objection(
         self, *, source: str, destination: str, recipient: str, is_letter: bool, identifiers: Iterable[Identifier]
     ) -> Objection | None:

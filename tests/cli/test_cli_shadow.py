@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from liaison.cli.shadow import shadow
-from liaison.cli.trace import trace
 from tests.servers.hub import Hub
 from tests.servers.ports import free_port
 
@@ -41,7 +40,6 @@ kind = "mllp"
 listen = "127.0.0.1:{port}"
 finess = "400011177"
 mode = "{mode}"
-units = "uf.csv"
 [destinations.evenements]
 kind = "folder"
 path = "evenements"
@@ -58,7 +56,6 @@ async def hub(tmp_path: Path) -> AsyncGenerator[Hub]:
     port = free_port()
     made = Hub(tmp_path, configuration(port, "shadow"))
     (tmp_path / "evenements").mkdir()
-    (tmp_path / "uf.csv").write_text("code;label\n3010;Gériatrie\n4020;Cardiologie\n", "utf-8")
     (tmp_path / "a01.hl7").write_bytes(admission("7001"))
     (tmp_path / "bad.hl7").write_bytes(admission("7002").replace(b"\rPID", b"\rPIX"))
     await made.start()
@@ -84,17 +81,9 @@ async def test_the_report_tells_what_would_have_left_and_nothing_of_whom(hub: Hu
     assert [(unit["unit"], unit["admissions"]) for unit in told["units"]] == [("3010", 1)]
     page = run(hub, "--source", "ch").stdout
     assert "serait parti" in page and "Admission" in page and "quarantaine" in page and "3010" in page
-    assert "1 unité(s) du référentiel jamais nommée(s) : 4020" in page
     assert not [name for name in IDENTIFYING if name in answer.stdout + page]
     assert list((hub.folder / "evenements").iterdir()) == []
     assert (await hub.stats())["deliveries"] == {"shadowed": 2}
-
-
-async def test_trace_says_what_would_have_happened(hub: Hub) -> None:
-    told = CliRunner().invoke(trace, ["7001", "--config", str(hub.config)], catch_exceptions=False).stdout
-    assert "ne part pas encore vers evenements" in told
-    assert "Sinon, partirait : La route vers" in told, told
-    assert "décidée à blanc" in told and "golive.shadow" in told
 
 
 async def test_a_period_without_a_shadow_is_answered_no(hub: Hub) -> None:

@@ -141,19 +141,6 @@ async def test_a_source_and_a_first_day_can_be_chosen(bench: Bench) -> None:
     assert len(kept(bench, since)) == 2 and report(bench, since, SOURCE).first == "2026-11-23"
 
 
-async def test_units_are_compared_with_the_referential(bench: Bench) -> None:
-    use(bench, GoingLive(sources={SOURCE: Standing(mode="shadow")}))
-    await bench.take(reading(*admission("1", "V1")))
-    tally = ShadowTally(lambda _source: ZoneInfo("Europe/Paris"), {SOURCE: ("2101", "3000"), "autre": ("9",)})
-    for message in kept(bench):
-        tally.add(message)
-    assert remarks(tally.report()) == [("unit-unseen", "3000", 1)]
-    tally = ShadowTally(lambda _source: ZoneInfo("Europe/Paris"), {SOURCE: ()})
-    for message in kept(bench):
-        tally.add(message)
-    assert remarks(tally.report()) == [("unit-unknown", "2101", 1)]
-
-
 async def test_late_facts_and_test_messages_are_remarked(bench: Bench) -> None:
     chosen = replace(policy(), going_live=GoingLive(sources={SOURCE: Standing(mode="shadow", late_after=timedelta(hours=1))}))
     bench.policy = replace(chosen, letters=replace(chosen.letters, territory="production"))
