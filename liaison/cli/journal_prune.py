@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from liaison.cli.ask import ask, config_option, json_option, print_json
+from liaison.cli.ask import Line, config_option, json_option, print_json
+from liaison.cli.bar import progress_bar
 from liaison.hub.pruning import Pruned
 
 _WORDS = (
@@ -33,9 +34,19 @@ def prune(path: Path | None, as_json: bool) -> None:
 
     Code de sortie : 0 la passe est faite, 1 elle a échoué, 2 plateforme arrêtée.
     """
-    pruned: Pruned
-    with Console(stderr=True).status("Conservation…"):
-        pruned = ask(path, "prune", {}, answer=Pruned)
+    counts = dict.fromkeys((key for key, _ in _WORDS), 0)
+    done = 0
+    with Line(path) as line, progress_bar(hidden=as_json) as progress:
+        while True:
+            pruned = line.ask("prune", {}, answer=Pruned)
+            for key in counts:
+                counts[key] += getattr(pruned, key)
+            counts["still_open"] = pruned.still_open
+            done = max(done, int(pruned.part * 1_000))
+            progress("conservation", done, 1_000)
+            if pruned.part >= 1.0:
+                break
+    pruned = Pruned(**counts)
     if as_json:
         print_json(pruned)
         return

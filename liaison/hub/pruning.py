@@ -65,6 +65,22 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     resends: int = 0
     patients: int = 0
     still_open: int = 0
+    #: How much of the pass is done, from 0 to 1; below 1, asking again goes on where this ended.
+    part: float = 1.0
+
+
+class _Steps:
+    """How many steps may still be taken; None: all that there are."""
+
+    def __init__(self, most: int | None) -> None:
+        self._left = most
+
+    def take(self) -> bool:
+        """Whether there is one more."""
+        if self._left is None:
+            return True
+        self._left -= 1
+        return self._left >= 0
 
 
 class Pruner:
@@ -144,8 +160,10 @@ class Pruner:
         """Close what it reads with."""
         self._aged.close()
 
-    async def prune(self, progress: Callable[[str, int], None] = lambda stage, count: None) -> Pruned:
-        """One pass; ``progress`` is told of a stage and of how many it took out so far.
+    async def prune(
+        self, progress: Callable[[str, int], None] = lambda stage, count: None, *, most_steps: int | None = None
+    ) -> Pruned:
+        """One pass; ``progress`` is told of a stage and of how many it took out so far. ``most_steps`` ends it early.
 
         Raises:
             CommandFailed, CommitUnknown: the next pass goes on.
@@ -154,9 +172,12 @@ class Pruner:
             horizon = Horizon.at(self._clock(), self._retention)
             counts: dict[str, int] = {}
             still_open = 0
-            for key, stage in self._stages.items():
-                counts[key], passed_over = await self._run(stage, horizon, partial(progress, key))
+            left = _Steps(most_steps)
+            for place, (key, stage) in enumerate(self._stages.items()):
+                counts[key], passed_over, part = await self._run(stage, horizon, partial(progress, key), left)
                 still_open = max(still_open, passed_over)
+                if part < 1.0:
+                    return Pruned(**counts, still_open=still_open, part=(place + part) / (len(self._stages) + 1))
             counts["resends"] = await self._resends(horizon)
             progress("resends", counts["resends"])
             counts["patients"] = await self._patients(horizon)
@@ -166,24 +187,29 @@ class Pruner:
         log.info("retention.pass_done", **msgspec.to_builtins(pruned))
         return pruned
 
-    async def _run(self, stage: _Stage, horizon: Horizon, progress: Callable[[int], None]) -> tuple[int, int]:
+    async def _run(self, stage: _Stage, horizon: Horizon, progress: Callable[[int], None], left: _Steps) -> tuple[int, int, float]:
+        """How many went, how many were passed over, and how much of the stage is done: by the time that the ids tell."""
         reached_mark, kept_mark = f"retention/{stage.name}", f"retention/{stage.name}/kept"
         before = stage.before(horizon)
         reached = await self._mark(reached_mark, int)
         kept: list[int] = await self._mark(kept_mark, list[int])
         count = 0
+        first = await asyncio.to_thread(self._aged.first)
         while True:
             await self._idle()
             again, kept = kept[:STEP], kept[STEP:]
             found = again or await asyncio.to_thread(stage.older, reached, before)
             if not found:
-                return count, len(await self._mark(kept_mark, list[int]))
+                return count, len(await self._mark(kept_mark, list[int])), 1.0
+            if not again and not left.take():
+                known = await self._mark(kept_mark, list[int])
+                return count, len(known), min(max(reached - first, 0) / max(before - first, 1), 0.99)
             still_open = await asyncio.to_thread(stage.still_open)
             passed_over = [number for number in found if number in still_open]
             gone = [number for number in found if number not in still_open]
             if not again:
                 reached = found[-1]
-            known: list[int] = await self._mark(kept_mark, list[int])
+            known = await self._mark(kept_mark, list[int])
             kept_now = sorted({*known, *passed_over}.difference(gone))
             rows = tuple(row for number in gone for row in stage.taken_out(number))
             marks = ((reached_mark, msgspec.json.encode(reached)), (kept_mark, msgspec.json.encode(kept_now)))

@@ -157,6 +157,22 @@ async def test_more_than_a_step_is_taken_out_step_by_step(bench: Bench) -> None:
     assert [count for stage, count in steps if stage == "messages_without_bytes"] == [STEP, STEP + 30]
 
 
+async def test_a_pass_may_be_asked_for_in_parts_and_says_how_far_it_is(bench: Bench) -> None:
+    for number in range(STEP + 30):
+        await bench.take(reading(control_id=f"N{number}"))
+        bench.clock.move(1)
+    bench.clock.move(100 * DAY)
+    parts, counts = [0.0], 0
+    with closing(pruner_of(bench)) as pruner:
+        while parts[-1] < 1.0:
+            done = await pruner.prune(most_steps=1)
+            parts.append(done.part)
+            counts += done.messages
+            assert len(parts) < 60
+    assert len(parts) > 5 and all(0.0 <= part <= 1.0 for part in parts) and counts == STEP + 30
+    assert bench.rows("SELECT count(*) FROM message") == [(0,)]
+
+
 async def test_people_who_were_merged_are_forgotten_together_and_only_when_all_are_silent(bench: Bench) -> None:
     await bench.take(reading(*admission("1", "V1")))
     await bench.take(reading(*admission("2", "V2")))

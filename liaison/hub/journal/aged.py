@@ -30,6 +30,11 @@ class Aged:
         """Close the file."""
         self._database.close()
 
+    def first(self) -> int:
+        """The oldest message's id; 0 when there is none."""
+        row = self._database.execute("SELECT id FROM message ORDER BY day, id LIMIT 1").fetchone()
+        return 0 if row is None else row[0]
+
     def open_messages(self) -> set[int]:
         """Messages that led to something that is still under way, or that a person must decide."""
         query = f"SELECT d.message {_OPEN_LANES} UNION SELECT message FROM hold WHERE released_at IS NULL"

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from liaison.service.running import RunningHub
 
 
+#: Steps of retention that one asking takes: a few seconds.
+_STEPS = 40
+
+
 class WhomById(Private, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A patient by the hub's own id."""
 
@@ -67,8 +71,8 @@ async def erase_number(hub: RunningHub, whom: WhomByNumber, call: Call) -> Erase
 
 
 async def prune(hub: RunningHub, _nothing: Nothing, _call: Call) -> Pruned:
-    """One pass of retention now."""
-    return await hub.retiring.pruner.prune()
+    """Some steps of a pass of retention, so that who asked can say how far it is."""
+    return await hub.retiring.pruner.prune(most_steps=_STEPS)
 
 
 ACTS = (
