@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from liaison.finding import Finding
 from liaison.hl7.datatypes import read_ts
@@ -52,6 +52,11 @@ RECORDED_AT_MISSING = warning(
     "Renseigner EVN-2 avec l’heure de saisie de l’événement.",
     "101",
 )
+AHEAD_OF_TIME = warning(
+    "hl7.ahead-of-time",
+    "Le message dit avoir été émis ou saisi dans l’avenir : l’horloge ou le fuseau de l’émetteur est faux, et l’ordre des mouvements s’y fie.",
+    "Régler l’horloge de l’émetteur (NTP), ou le fuseau de MSH-7 et EVN-2.",
+)
 TIME_MISSING = fatal(
     "hl7.time-missing",
     "Ni EVN-2 ni MSH-7 ne donnent d’heure : le message ne peut pas être ordonné.",
@@ -59,6 +64,9 @@ TIME_MISSING = fatal(
     "101",
 )
 
+
+#: How far a sender's clock may be ahead of the hub's before it is told.
+AHEAD = timedelta(minutes=15)
 
 #: Types whose structures hold an EVN; an ORU has none.
 _TYPES_WITH_EVN = ("ADT", "MDM")
@@ -119,6 +127,15 @@ def read_header(message: Message, zone: tzinfo, findings: list[Finding]) -> Head
         occurred_at=_time(evn, 6, zone) or recorded_at,
         planned_at=_time(evn, 3, zone),
     )
+
+
+def ahead_of_time(message: Message, zone: tzinfo, now: datetime) -> Finding | None:
+    """What is wrong when MSH-7 or EVN-2 is later than now; nothing is dropped for it."""
+    for segment, field, where in ((message.header, 7, "MSH-7"), (message.first("EVN"), 2, "EVN-2")):
+        at = _time(segment, field, zone)
+        if at is not None and at - now > AHEAD:
+            return AHEAD_OF_TIME.at(where)
+    return None
 
 
 def _check_structure(msh: Segment, event: str, findings: list[Finding]) -> None:

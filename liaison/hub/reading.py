@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
@@ -13,6 +14,7 @@ from liaison.finding import Finding, Severity
 from liaison.hl7.acknowledgement import AckError, build_ack, error_of
 from liaison.hl7.datatypes import read_cx
 from liaison.hl7.errors import Hl7Error
+from liaison.hl7.header import ahead_of_time
 from liaison.hl7.message import Message, Segment
 from liaison.hprim.recognise import finding_of, recognise
 from liaison.hub.contracts import MessageIds, Reading, Sender, Verdict
@@ -71,6 +73,8 @@ def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetim
     kind, event = header.value(9).strip().upper()[:20], header.value(9, 2).strip().upper()[:20]
     control_id = header.value(10).strip()
     interpretation, profile = interpret_hl7(message, profile)
+    if (ahead := ahead_of_time(message, ZoneInfo(profile.time_zone), now)) is not None:
+        interpretation = replace(interpretation, findings=(*interpretation.findings, ahead))
     findings = interpretation.findings
     answerable = bool(control_id)
     verdict = verdict_of(interpretation) if answerable else Verdict.QUARANTINED

@@ -17,6 +17,7 @@ from liaison.adapters.budget import ByteBudget
 from liaison.adapters.fhir import FhirServer
 from liaison.adapters.smtp import SmtpSubmission
 from liaison.hub.claims import Claimed, Needless, Withheld
+from liaison.hub.clock import ClockWatch
 from liaison.hub.contracts import Destination, Parcel, Reading, Source
 from liaison.hub.dispatch import Dispatcher, Parcels, Station
 from liaison.hub.engine import Engine, Journal
@@ -131,6 +132,13 @@ class RunningHub:
             clock=self._clock,
             wake=self.dispatcher.wake,
         )
+        steps = ClockWatch(
+            reader=self.journal.reader,
+            writer=self.journal.writer,
+            clock=self._clock,
+            last_id=self.journal.writer.last_id,
+            wake=self.dispatcher.wake,
+        )
         # What lives as long as the hub is of no interest to the collector, and a full collection must not stall the intake.
         sys.setswitchinterval(0.001)
         gc.collect()
@@ -158,6 +166,7 @@ class RunningHub:
             asyncio.create_task(self.addresses.watch(), name="addresses"),
             asyncio.create_task(self._save_units(), name="units"),
             asyncio.create_task(holds.run(), name="hold-clock"),
+            asyncio.create_task(steps.run(), name="clock-steps"),
             asyncio.create_task(self.retiring.run(), name="retention"),
         ]
         return self

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from liaison.finding import Finding
-from liaison.hl7.header import Header, read_header
+from liaison.hl7.header import Header, ahead_of_time, read_header
 from liaison.hl7.message import Message
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -74,3 +74,21 @@ def test_a_message_that_does_not_say_what_it_is_is_fatal(msh9: str, rule: str) -
 
 def test_a_missing_control_id_is_said() -> None:
     assert read(msh10="")[1] == ["hl7.control-id-missing"]
+
+
+@pytest.mark.parametrize(
+    ("msh7", "evn2", "where"),
+    [
+        ("20260105080500", "20260105080400", None),
+        ("20260105081900", "20260105081900", None),
+        ("20260105090500", "20260105080400", "MSH-7"),
+        ("20260105080500", "20260105090400", "EVN-2"),
+        ("20260105080500+0000", "", "MSH-7"),
+        ("", "", None),
+        ("demain", "20260105", None),
+    ],
+)
+def test_a_sender_whose_clock_is_ahead_is_told_where(msh7: str, evn2: str, where: str | None) -> None:
+    raw = f"MSH|^~\\&|A|B|C|D|{msh7}||ADT^A01|1|P|2.5\rEVN||{evn2}\r"
+    found = ahead_of_time(Message.parse(raw.encode()), PARIS, datetime(2026, 1, 5, 8, 5, tzinfo=PARIS))
+    assert (found and (found.rule, found.where)) == (("hl7.ahead-of-time", where) if where else None)

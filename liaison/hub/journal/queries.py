@@ -63,6 +63,14 @@ class MessageLine(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[str, ...]
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery whose time has not come."""
+
+    delivery: int
+    patient: int
+    destination: str
+
+
 class LaneDue(msgspec.Struct, frozen=True, kw_only=True):
     """A lane that has something to do at ``due`` (microseconds)."""
 
@@ -368,6 +376,19 @@ class JournalReader:
                 .limit(most)
             ).all()
         return tuple(LaneDue(destination=destination, patient=row.patient, due=row.due) for row in rows)
+
+    def waiting(self, after: int, *, beyond: int, most: int) -> tuple[Waiting, ...]:
+        """Open deliveries that are due after a time, by id, from those ``beyond`` an id."""
+        lane, delivery = schema.lane.c, schema.delivery.c
+        with self._connection.begin():
+            rows = self._connection.execute(
+                select(delivery.id, delivery.patient, delivery.destination)
+                .join(schema.lane, (delivery.patient == lane.patient) & (delivery.destination == lane.destination))
+                .where(lane.due.is_not(None), delivery.lane_seq >= lane.head, delivery.due > after, delivery.id > beyond)
+                .order_by(delivery.id)
+                .limit(most)
+            ).all()
+        return tuple(Waiting(delivery=row.id, patient=row.patient, destination=row.destination) for row in rows)
 
     def interrupted(self) -> tuple[DeliveryRecord, ...]:
         """Deliveries that are in `sending`: after a start, those that an earlier incarnation left."""

@@ -41,6 +41,11 @@ def first_id_at(at: datetime) -> int:
     return (microseconds(at) // 1000) << _COUNTER_BITS
 
 
+def id_microseconds(number: int) -> int:
+    """The millisecond in which an id was given, in microseconds since 1970."""
+    return (number >> _COUNTER_BITS) * 1000
+
+
 def day_of(number: int) -> int:
     """The UTC day (YYYYMMDD) in which an id was given."""
     milliseconds = number >> _COUNTER_BITS

@@ -105,6 +105,11 @@ class Writer:
         return await future
 
     @property
+    def last_id(self) -> int:
+        """The highest id given so far."""
+        return self._last_id
+
+    @property
     def waiting(self) -> int:
         """Commands that wait for the next batch."""
         return self._waiting.qsize()
