@@ -45,6 +45,13 @@ class Hub:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def peak_memory(self) -> int:
+        """The most memory that its main process ever held, in bytes."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text("ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+
     async def start(self) -> None:
         """Start it, and wait for the line that says that it listens."""
         before = self._announced()
