@@ -226,4 +226,6 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 def test_pages_stay_short_enough_to_be_read() -> None:
     assert len(README.read_text("utf-8").splitlines()) < 120
-    assert not [path.name for path in DOCS.glob("*.md") if len(path.read_text("utf-8").splitlines()) > 250]
+    # The rows of tables are looked up, not read.
+    lines = {path.name: [line for line in path.read_text("utf-8").splitlines() if line[:1] != "|"] for path in DOCS.glob("*.md")}
+    assert not [name for name, read in lines.items() if len(read) > 250]

@@ -20,8 +20,10 @@ from liaison.service.configuration import Configuration, ConfigurationError, Ref
 from liaison.service.hardening import harden
 from liaison.service.loader import load_configuration, make_default_folders
 from liaison.service.logs import configure_logs
+from liaison.service.monitor import Monitor
 from liaison.service.running import RunningHub, StartError
 from liaison.service.secrets import SecretError
+from liaison.service.watching import Watch
 
 
 @click.command(short_help="Démarrer la plateforme.")
@@ -54,7 +56,7 @@ async def _serve(configuration: Configuration) -> None:
         loop.add_signal_handler(number, stop.set)
     with reading_bar("Lecture de l'annuaire") as progress:
         made = RunningHub(configuration, progress=progress)
-    async with made as hub:
+    async with made as hub, Watch(hub) as watch, Monitor(hub, watch):
         where = ", ".join(
             f"{name} sur {listen}"
             for name, source in configuration.sources.items()

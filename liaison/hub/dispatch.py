@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from time import perf_counter
 from typing import Protocol
 
 import msgspec
@@ -23,6 +24,7 @@ from liaison.hub.journal.writer import CommandFailed, CommitUnknown, Writer
 from liaison.hub.lanes import ReadyLanes
 from liaison.hub.retry import RetryPolicy
 from liaison.hub.switches import DELIVERIES, LETTERS, Switches, of_destination
+from liaison.hub.watch.meters import Meters
 
 log = structlog.get_logger()
 
@@ -30,6 +32,8 @@ log = structlog.get_logger()
 RELAY_EVERY = 2.0
 #: How much longer than an attempt its lease runs, in seconds.
 _LEASE_BEYOND = 30.0
+#: Seconds between two lines about attempts that came to nothing.
+_TELL_EVERY = 60.0
 #: How long a worker steps back when the intake is busy, in seconds.
 _STEP_BACK = 0.25
 #: How long it does when its destination is stopped.
@@ -80,9 +84,11 @@ class Dispatcher:
         clock: Callable[[], datetime],
         busy: Callable[[], bool] = lambda: False,
         switches: Switches | None = None,
+        meters: Meters | None = None,
     ) -> None:
         self._busy = busy
         self._switches = switches or Switches()
+        self._meters = meters or Meters()
         self._writer = writer
         self._reader = reader
         self._stations = stations
@@ -90,6 +96,8 @@ class Dispatcher:
         self._clock = clock
         self._ready = {name: ReadyLanes() for name in stations}
         self._tasks: list[asyncio.Task[None]] = []
+        #: By destination: attempts that came to nothing since the last line about them, and when that was.
+        self._failures: dict[str, tuple[int, float]] = {}
 
     def wake(self, destination: str, patient: int) -> None:
         """A lane has work, as far as the caller knows."""
@@ -116,6 +124,15 @@ class Dispatcher:
                 asyncio.create_task(self._work(station, n), name=f"dispatch-{name}-{n}") for n in range(station.workers)
             ]
             self._tasks.append(asyncio.create_task(self._relay(station), name=f"relay-{name}"))
+
+    def switches(self, destination: str) -> tuple[str, ...]:
+        """What may stop a destination."""
+        return self._stations[destination].switches
+
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """Tasks that ended though nobody stopped them: none should."""
+        return tuple(task.get_name() for task in self._tasks if task.done())
 
     async def stop(self, seconds: float = 10.0) -> None:
         """Stop taking lanes; attempts under way get ``seconds`` to end, and what is cut off is left as uncertain."""
@@ -181,7 +198,9 @@ class Dispatcher:
         if isinstance(claimed, NotNow):
             return claimed.due
         delivery = claimed.delivery
+        began = perf_counter()
         outcome = await self._attempt(station, claimed)
+        self._meters.destination(station.name).tried(type(outcome).__name__.lower(), perf_counter() - began)
         settled = await self._writer.commit(
             Settle(
                 delivery=delivery.id,
@@ -195,9 +214,22 @@ class Dispatcher:
             ),
             rides=True,
         )
-        if not isinstance(outcome, Delivered | Needless):
-            log.warning("delivery.not_made", destination=station.name, outcome=type(outcome).__name__, kind=delivery.kind)
+        self._tell(station.name, outcome)
         return settled.due if isinstance(settled, NotNow) else None
+
+    def _tell(self, destination: str, outcome: Attempt | Withheld | Needless) -> None:
+        """Log what came of an attempt: a destination that is down for a night must not fill the log, so at most a line a minute."""
+        failed, told_at = self._failures.get(destination, (0, -_TELL_EVERY))
+        if isinstance(outcome, Delivered | Needless):
+            if failed:
+                self._failures[destination] = 0, told_at
+            return
+        now = asyncio.get_running_loop().time()
+        failed += 1
+        if now - told_at >= _TELL_EVERY:
+            log.warning("delivery.not_made", destination=destination, outcome=type(outcome).__name__, attempts=failed)
+            failed, told_at = 0, now
+        self._failures[destination] = failed, told_at
 
     async def _attempt(self, station: Station, claimed: Claimed) -> Attempt | Withheld | Needless:
         delivery = claimed.delivery

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Protocol
 
 import structlog
@@ -33,6 +34,7 @@ from liaison.hub.resolution import BlindIndex
 from liaison.hub.vault.ledger import Ledger
 from liaison.hub.vault.sealing import Vault
 from liaison.hub.vault.subjects import SubjectKeys
+from liaison.hub.watch.meters import Meters
 from liaison.mappings.interpretation import SourceProfile
 from liaison.rules.foreign import Parted, part
 
@@ -140,6 +142,7 @@ class Engine:
         reader: Reader | None = None,
         observe: Callable[[Reading, Taken], None] | None = None,
         refuses: Callable[[str], bool] = lambda source: False,
+        meters: Meters | None = None,
     ) -> None:
         self._reader: Reader = reader or ReaderHere(policy.profiles)
         self._journal = journal
@@ -149,6 +152,7 @@ class Engine:
         self._shelf = shelf
         self._observe = observe
         self._refuses = refuses
+        self._meters = meters or Meters()
         self._replies = 0
         self._in_hand = 0
         self._wake: Callable[[str, int], None] = lambda destination, patient: None
@@ -163,15 +167,22 @@ class Engine:
         Raises:
             CommitUnknown: nobody can say whether it is in the journal; the caller must not answer.
         """
+        began = perf_counter()
+        meter = self._meters.source(sender.source)
         self._in_hand += 1
         try:
             reading = await self._read(raw, sender)
             if self._refuses(sender.source):
                 # Not in the journal, and told so: the sender keeps it and comes back.
+                meter.answered(Verdict.REFUSED, perf_counter() - began, now=self._clock(), duplicate=False)
                 return Answer(verdict=Verdict.REFUSED, reply=reading.reply_as(Verdict.REFUSED, ()))
             taken = await self._commit(reading)
+        except Exception:
+            meter.unanswered += 1
+            raise
         finally:
             self._in_hand -= 1
+        meter.answered(taken.answer.verdict, perf_counter() - began, now=self._clock(), duplicate=taken.duplicate)
         self._tell(taken)
         if self._observe is not None and not taken.duplicate:
             self._observe(reading, taken)

@@ -97,6 +97,18 @@ class Readers:
         self._alone: int | None = None
         self._last_progress = 0.0
         self._stopping = False
+        #: How often the process had to be replaced.
+        self.replaced = 0
+
+    @property
+    def process(self) -> int | None:
+        """The reader's process; None while it is being replaced."""
+        return self._process.pid if self._process is not None and self._process.is_alive() else None
+
+    @property
+    def waiting(self) -> int:
+        """Messages at the reader."""
+        return len(self._waiting)
 
     async def start(self) -> None:
         """Start the process and wait until it reads."""
@@ -166,11 +178,16 @@ class Readers:
 
     async def _open(self) -> None:
         ours, theirs = socket.socketpair()
-        process = multiprocessing.get_context("spawn").Process(
-            target=serve, args=(theirs, dict(self._profiles)), name="liaison-reader", daemon=True
-        )
-        await asyncio.to_thread(process.start)
-        theirs.close()
+        try:
+            process = multiprocessing.get_context("spawn").Process(
+                target=serve, args=(theirs, dict(self._profiles)), name="liaison-reader", daemon=True
+            )
+            await asyncio.to_thread(process.start)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         ours.setblocking(False)
         self._process = process
         _, line = await asyncio.get_running_loop().create_connection(lambda: _Line(self._answered), sock=ours)
@@ -199,6 +216,7 @@ class Readers:
             dead = line is None or line.lost.is_set() or process is None or not process.is_alive()
             hung = bool(self._waiting) and loop.time() - self._last_progress > self._seconds
             if dead or hung:
+                self.replaced += 1
                 log.error("reader.replaced", hung=hung)
                 alone = next(iter(self._waiting), None) if len(self._waiting) == 1 else self._alone
                 culprit = None if alone is None else self._waiting.pop(alone, None)

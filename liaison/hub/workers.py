@@ -46,6 +46,15 @@ class Workers:
         self._seconds = seconds
         self._pool: ProcessPoolExecutor | None = None
         self._slots = asyncio.Semaphore(processes)
+        #: Jobs at work or waiting, and how often a pool had to be replaced.
+        self.jobs = 0
+        self.replaced = 0
+
+    @property
+    def running(self) -> tuple[int, ...]:
+        """The processes that were started."""
+        processes: dict[int, BaseProcess] = getattr(self._pool, "_processes", None) or {}
+        return tuple(processes)
 
     async def run(self, function: Callable[[J], R], job: J) -> R:
         """Run a function on a job in a worker; both are pickled.
@@ -53,19 +62,23 @@ class Workers:
         Raises:
             JobFailed: it died or ran out of time. What the function itself raises comes through.
         """
-        async with self._slots:
-            if self._pool is None:
-                self._pool = self._start()
-            pool = self._pool
-            try:
-                async with asyncio.timeout(self._seconds):
-                    return await asyncio.get_running_loop().run_in_executor(pool, function, job)
-            except TimeoutError as error:
-                self._replace(pool)
-                raise JobFailed("took too long") from error
-            except BrokenProcessPool as error:
-                self._replace(pool)
-                raise JobFailed("process died") from error
+        self.jobs += 1
+        try:
+            async with self._slots:
+                if self._pool is None:
+                    self._pool = self._start()
+                pool = self._pool
+                try:
+                    async with asyncio.timeout(self._seconds):
+                        return await asyncio.get_running_loop().run_in_executor(pool, function, job)
+                except TimeoutError as error:
+                    self._replace(pool)
+                    raise JobFailed("took too long") from error
+                except BrokenProcessPool as error:
+                    self._replace(pool)
+                    raise JobFailed("process died") from error
+        finally:
+            self.jobs -= 1
 
     async def close(self) -> None:
         """End the processes."""
@@ -82,6 +95,7 @@ class Workers:
         )
 
     def _replace(self, pool: ProcessPoolExecutor) -> None:
+        self.replaced += 1
         log.error("workers.replaced")
         if self._pool is pool:
             self._pool = None

@@ -59,6 +59,7 @@ def certificate_files(configuration: Configuration) -> Iterator[CertificateFile]
     """Every certificate file of the configuration, read now."""
     settings = [(f"source {name}", part.settings) for name, part in configuration.sources.items()]
     settings += [(f"destination {name}", part.settings) for name, part in configuration.destinations.items()]
+    settings += [("monitor", configuration.monitor), ("alerts", configuration.alerts)]
     for owner, each in settings:
         for key in _KEYS:
             path: str = getattr(each, key, "")

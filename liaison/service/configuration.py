@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Container, Mapping
 from datetime import timedelta
@@ -10,9 +11,14 @@ from typing import Literal
 
 import msgspec
 
+from liaison.adapters.endpoint import parse_endpoint
+from liaison.adapters.mllp_settings import networks
+from liaison.adapters.smtp import SmtpSettings
+from liaison.adapters.webhook import WebhookSettings
 from liaison.care.units import Unit
 from liaison.hub.holding import HoldHours
 from liaison.hub.retention import Retention
+from liaison.hub.watch.troubles import Limits
 from liaison.rules.candidates import DirectoryLookup
 from liaison.rules.gates.followed import FollowList
 from liaison.rules.golive import Mode
@@ -169,6 +175,113 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""
 
 
+class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The ``[monitor]`` table: where ``/healthz``, ``/readyz``, ``/metrics`` and ``/standing`` are answered."""
+
+    #: Address and port to listen on; empty: nowhere. The default address is left out when something else has it.
+    listen: str = "127.0.0.1:9570"
+    #: PEM file of the certificate shown; needed off loopback, unless ``allow`` is set.
+    certificate: str = ""
+    #: PEM file of its private key; empty when ``certificate`` holds it.
+    key: str = ""
+    #: Networks (CIDR) that may ask; empty: whoever reaches the port.
+    allow: tuple[str, ...] = ()
+    #: Seconds between two looks at how the hub stands.
+    interval: float = 30.0
+
+    def __post_init__(self) -> None:
+        for network in networks(self.allow):
+            if network.prefixlen == 0:
+                raise ValueError("allow : un réseau qui contient toutes les adresses n'est pas une liste d'autorisation")
+        within = not self.listen or parse_endpoint(self.listen, "listen", any_port=True).is_loopback
+        if not within and not self.certificate and not self.allow:
+            raise ValueError('listen : hors de la machine, ajouter certificate, ou allow = ["<réseau de la supervision>"]')
+        if self.key and not self.certificate:
+            raise ValueError("certificate : nécessaire avec key")
+        if self.interval <= 0:
+            raise ValueError("interval : doit être positif")
+
+
+class AlertsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The ``[alerts]`` table: who is told once when something goes wrong, and once when it is over. No health data in it."""
+
+    #: ``mail:ADDRESS`` or ``https://…``, one or a list; empty: nobody, alerts are only kept and shown.
+    to: str | tuple[str, ...] = ()
+    #: ``host:port`` of the server for ``mail:``, an ordinary one.
+    server: str = ""
+    #: Address that alerts are sent from.
+    sender: str = ""
+    #: ``starttls``, ``implicit``, or ``none`` on loopback only.
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    #: Login name at the mail server; empty: none.
+    username: str = ""
+    #: Its password, by reference.
+    password: str = ""
+    #: Bearer token for ``https://``, by reference; empty: none.
+    token: str = ""
+    #: PEM file of the authorities that issued the server's certificate; empty: the system's.
+    ca: str = ""
+    #: Whether a source that is silent for longer than usual is told.
+    silence: bool = True
+    #: Minutes that a delivery may wait.
+    backlog: float = 60.0
+    #: Percent of a disk that must stay free.
+    disk: float = 10.0
+    #: Days after which a reference file is stale: they are published each day.
+    stale: float = 4.0
+    #: Minutes without the trouble until it is over; more when it comes and goes.
+    calm: float = 10.0
+
+    def __post_init__(self) -> None:
+        for target in self.targets:
+            if target.startswith("mail:"):
+                if not self.server or not self.sender:
+                    raise ValueError("server, sender : nécessaires pour prévenir par mail:")
+                self.mail_settings()
+            elif target.startswith(("https://", "http://")):
+                try:
+                    self.webhook_settings(target)
+                except ValueError as error:
+                    raise ValueError(str(error).replace("url :", "to :")) from error
+            else:
+                raise ValueError("to : attendu mail:ADRESSE ou une adresse https://")
+        for field in ("backlog", "stale"):
+            if getattr(self, field) <= 0:
+                raise ValueError(f"{field} : doit être positif")
+        if not 0 < self.disk < 100:
+            raise ValueError("disk : attendu un pourcentage entre 0 et 100")
+        if self.calm < 0:
+            raise ValueError("calm : ne peut pas être négatif")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Whom to tell."""
+        return (self.to,) if isinstance(self.to, str) else self.to
+
+    @property
+    def limits(self) -> Limits:
+        """From where on something is wrong."""
+        limits = Limits(backlog=(self.backlog, 4 * self.backlog), disk=(self.disk, self.disk / 2))
+        return limits if self.silence else msgspec.structs.replace(limits, silence=(math.inf, math.inf))
+
+    def mail_settings(self) -> SmtpSettings:
+        """How mails are sent."""
+        return SmtpSettings(
+            server=self.server,
+            sender=self.sender,
+            tls=self.tls,
+            username=self.username,
+            password=self.password,
+            ca="" if self.tls == "none" else self.ca,
+            timeout=60.0,
+            connections=1,
+        )
+
+    def webhook_settings(self, url: str) -> WebhookSettings:
+        """How a post is sent."""
+        return WebhookSettings(url=url, token=self.token, ca=self.ca, timeout=30.0, connections=1)
+
+
 class SourceConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     """One source: its key, what all sources say, and what its kind says."""
 
@@ -203,6 +316,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     holds: HoldHours = HoldHours()
     api: ApiSettings = ApiSettings()
     retention: Retention = Retention()
+    monitor: MonitorSettings = MonitorSettings()
+    alerts: AlertsSettings = AlertsSettings()
     #: What an operator must keep seeing, in French.
     warnings: tuple[str, ...] = ()
 

@@ -18,6 +18,7 @@ from liaison.hub.retention import Retention
 from liaison.rules.routing import Route
 from liaison.service import going_live
 from liaison.service.configuration import (
+    AlertsSettings,
     ApiSettings,
     Configuration,
     ConfigurationError,
@@ -28,6 +29,7 @@ from liaison.service.configuration import (
     FollowSettings,
     HubSettings,
     LettersSettings,
+    MonitorSettings,
     SourceConfiguration,
     SourceSettings,
     table_name,
@@ -41,7 +43,7 @@ from liaison.service.toml_lines import KeyPath, key_lines, line_of
 #: The file that is looked for where none is named.
 FILE_NAME = "liaison.toml"
 _MAX_FILE = 1_000_000
-_TABLES = ("hub", "sources", "destinations", "routes", "letters", "follow", "holds", "api", "retention")
+_TABLES = ("hub", "sources", "destinations", "routes", "letters", "follow", "holds", "api", "retention", "monitor", "alerts")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -123,6 +125,8 @@ class _Reader:
         retention = self._convert(Retention, ("retention",), self._table(tables.get("retention", {}), ("retention",)))
         letters = self._convert(LettersSettings, ("letters",), self._table(tables.get("letters", {}), ("letters",)))
         holds = self._convert(HoldHours, ("holds",), self._table(tables.get("holds", {}), ("holds",)))
+        monitor = self._located_table(MonitorSettings, "monitor", tables)
+        alerts = self._located_table(AlertsSettings, "alerts", tables)
         sources = [self._source(name, table) for name, table in self._table(tables.get("sources", {}), ("sources",)).items()]
         destinations = [
             self._destination(name, table) for name, table in self._table(tables.get("destinations", {}), ("destinations",)).items()
@@ -131,6 +135,8 @@ class _Reader:
         follow, follow_lists = self._follow(tables.get("follow", {}))
         api = self._convert(ApiSettings, ("api",), self._located(self._table(tables.get("api", {}), ("api",)), ("api",)))
         if self.faults or hub is None or letters is None or follow is None or holds is None or api is None or retention is None:
+            return None
+        if monitor is None or alerts is None:
             return None
         known_sources = {source.name: source for source in sources if source}
         known_destinations = {destination.name: destination for destination in destinations if destination}
@@ -147,6 +153,8 @@ class _Reader:
             holds=holds,
             api=api,
             retention=retention,
+            monitor=monitor,
+            alerts=alerts,
             warnings=(*_warnings(known_sources.values()), *_warnings(known_destinations.values())),
         )
 
@@ -165,6 +173,10 @@ class _Reader:
             self._refuse(
                 path, "le nom n'est pas permis.", "Lettres minuscules sans accent, chiffres et tirets, 64 caractères au plus."
             )
+
+    def _located_table(self, kind: type[S], name: str, tables: _Table) -> S | None:
+        """A table of its own that may name files and secrets."""
+        return self._convert(kind, (name,), self._located(self._table(tables.get(name, {}), (name,)), (name,)))
 
     def _source(self, name: str, table: object) -> SourceConfiguration | None:
         found = self._two(name, table, "sources", SourceSettings, SOURCE_KINDS)

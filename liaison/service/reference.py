@@ -21,12 +21,14 @@ from liaison.hub.holding import HoldHours
 from liaison.hub.retention import Retention
 from liaison.rules.routing import Route
 from liaison.service.configuration import (
+    AlertsSettings,
     ApiSettings,
     DestinationSettings,
     FollowListSettings,
     FollowSettings,
     HubSettings,
     LettersSettings,
+    MonitorSettings,
     SourceSettings,
 )
 from liaison.service.kinds import DESTINATION_KINDS, SOURCE_KINDS
@@ -66,6 +68,8 @@ def _lines() -> Iterator[str]:
     yield from _section("## `[holds]`", HoldHours)
     yield from _section("## `[api]`", ApiSettings)
     yield from _section("## `[retention]`", Retention)
+    yield from _section("## `[monitor]`", MonitorSettings)
+    yield from _section("## `[alerts]`", AlertsSettings)
     yield "## A production territory\n"
     yield 'This version refuses `territory = "production"`: it lacks\n'
     yield from (f"- {what}: {why}" for what, why in MISSING)

@@ -34,6 +34,7 @@ from liaison.hub.switches import Switches, of_source
 from liaison.hub.vault.keys import MasterKeys, create_keys, load_keys
 from liaison.hub.vault.ledger import Ledger
 from liaison.hub.vault.sealing import Vault
+from liaison.hub.watch.meters import Meters
 from liaison.hub.workers import Workers
 from liaison.service.act import control_path
 from liaison.service.addresses import Addresses
@@ -89,8 +90,9 @@ class RunningHub:
         #: What looks at the clock beside the traffic.
         self._watches: list[asyncio.Task[None]] = []
         self.api: FollowApi | None = None
-        self._workers = Workers()
-        self._readers = Readers(self.policy.profiles)
+        self.meters = Meters()
+        self.workers = Workers()
+        self.readers = Readers(self.policy.profiles)
         self.budget = ByteBudget(configuration.hub.intake_bytes)
 
     async def __aenter__(self) -> Self:
@@ -101,16 +103,17 @@ class RunningHub:
         self.switches = Switches(self.journal.reader.switches())
         await self.journal.eraser.finish(self.journal.erased)
         self.disk = DiskWatch(configuration.journal_path.parent, configuration.hub.keep_free)
-        await self._readers.start()
+        await self.readers.start()
         shelf = EventShelf()
         self.engine = Engine(
             journal=self.journal,
             policy=self.policy,
             clock=self._clock,
             shelf=shelf,
-            reader=self._readers,
+            reader=self.readers,
             observe=self._observe,
             refuses=lambda source: self.disk.full or self.switches.stopped(of_source(source)),
+            meters=self.meters,
         )
         self.retiring = Retiring(self.journal, configuration.retention, self._clock, busy=lambda: self.engine.busy)
         stations = {name: self._station(name, declared, shelf) for name, declared in configuration.destinations.items()}
@@ -122,6 +125,7 @@ class RunningHub:
             clock=self._clock,
             busy=lambda: self.engine.busy,
             switches=self.switches,
+            meters=self.meters,
         )
         self.engine.dispatch_with(self.dispatcher)
         self.follower = Follower(
@@ -182,12 +186,21 @@ class RunningHub:
             await asyncio.wait((*self._watches, *self._serving), timeout=_DRAIN)
         await self.follower.stop()
         await self.dispatcher.stop(_DRAIN)
-        await self._workers.close()
-        await self._readers.stop()
+        await self.workers.close()
+        await self.readers.stop()
         self.retiring.close()
         await self.journal.close()
         await asyncio.to_thread(self._save_units_now)
         log.info("hub.stopped")
+
+    def now(self) -> datetime:
+        """The time, as the hub has it."""
+        return self._clock()
+
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """Sources that ended by themselves, which none should."""
+        return tuple(task.get_name().removeprefix("source-") for task in self._serving if task.done())
 
     async def failed(self) -> BaseException:
         """Wait until a source ends by itself, which none should; answers why."""
@@ -229,7 +242,7 @@ class RunningHub:
         self.destinations[name] = destination
         letters = LetterParcels(
             reader=self.journal.reader,
-            workers=self._workers,
+            workers=self.workers,
             profiles=self.policy.profiles,
             sender=mail_sender(self.configuration, declared),
             sender_of=senders_of(self.configuration, declared, self.policy.letters.units),

@@ -27,6 +27,9 @@ def listening() -> Iterator[int]:
     async def stop() -> None:
         server.close()
         await server.wait_closed()
+        # A connection that was only just accepted has its task yet to come.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.gather(*others, return_exceptions=True)
 
     asyncio.run_coroutine_threadsafe(stop(), loop).result()
     loop.call_soon_threadsafe(loop.stop)

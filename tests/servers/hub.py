@@ -60,6 +60,11 @@ class Hub:
         if not self.running:
             pytest.fail(f"the hub does not start:\n{self.log[-4000:]}")
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Any other signal: ``SIGSTOP`` makes it hang."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """``kill -9``: it has no time for anything."""
         assert self._process is not None

@@ -252,3 +252,31 @@ def test_plain_mllp_over_a_vpn_is_a_standing_warning() -> None:
     text = change('"127.0.0.1:2575"', '"0.0.0.0:2575"').replace('mode = "live"', 'allow = ["10.1.0.0/16"]')
     (warning,) = read(text).warnings
     assert "clair" in warning and "ch-mont-de-marsan" in warning
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[monitor]\nlisten = "0.0.0.0:9570"', "listen"),
+        ('[monitor]\nallow = ["0.0.0.0/0"]', "allow"),
+        ("[monitor]\ninterval = 0.0", "interval"),
+        ('[alerts]\nto = "mail:a@b.fr"', "server"),
+        ('[alerts]\nto = "mail:a@b.fr"\nserver = "smtp.b.fr:25"\nsender = "a@b.fr"\ntls = "none"', "tls"),
+        ('[alerts]\nto = "http://elsewhere.fr/hook"', "to"),
+        ('[alerts]\nto = "sms:0600000000"', "to"),
+        ('[alerts]\npassword = "clear"', "password"),
+        ("[alerts]\ndisk = 200.0", "disk"),
+        ("[alerts]\nbacklog = 0.0", "backlog"),
+    ],
+)
+def test_what_is_watched_and_who_is_told_must_make_sense(text: str, key: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration(text, path=None, folder=tmp_path)
+    (fault,) = caught.value.faults
+    assert fault.key == key and fault.message
+
+
+def test_off_loopback_a_certificate_or_an_allow_list_will_do(tmp_path: Path) -> None:
+    for more in ('allow = ["10.2.0.0/16"]', 'certificate = "hub.pem"'):
+        text = f'[monitor]\nlisten = "0.0.0.0:9570"\n{more}\n'
+        assert read_configuration(text, path=None, folder=tmp_path).monitor.listen == "0.0.0.0:9570"

@@ -37,6 +37,7 @@ from liaison.hub.journal.records import (
     SeenDropped,
     SeenRecord,
     SwitchRecord,
+    TrafficForgotten,
     day_of,
 )
 from liaison.hub.journal.rows import REPLACED, Opener, Row, Sealer, hold_of
@@ -83,6 +84,7 @@ _DROP_RAW = "UPDATE message SET raw = NULL WHERE day = ? AND id = ?"
 _DROP_BLOB = "DELETE FROM blob WHERE day = ? AND id = ?"
 _DOUBTS = """SELECT count(*) FROM attempt WHERE day = ? AND delivery = ? AND number < ?
 AND outcome IN ('uncertain', 'interrupted', 'lapsed')"""
+_DROP_TRAFFIC = "DELETE FROM traffic WHERE hour < ?"
 _DROP_PARCEL = "DELETE FROM parcel WHERE day = ? AND delivery = ?"
 _MARK = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _UNMARK = "DELETE FROM meta WHERE name = ?"
@@ -415,7 +417,7 @@ class Database:
 #: Records that take something out for good.
 _SCRUBBED = frozenset({Removed, Cleared})
 #: Records that take something out of the journal, or mark the hub itself.
-_RARE = frozenset({SeenDropped, ParcelRecord, MessageMoved, Removed, Cleared, MarkRecord, KeysDestroyed})
+_RARE = frozenset({SeenDropped, ParcelRecord, MessageMoved, Removed, Cleared, MarkRecord, KeysDestroyed, TrafficForgotten})
 
 
 def _taken_out(record: Record) -> tuple[tuple[str, Row], ...]:
@@ -431,6 +433,8 @@ def _taken_out(record: Record) -> tuple[tuple[str, Row], ...]:
             return ((delete_text(schema.metadata.tables[name], len(key)), key),)
         case Cleared(table=name, key=key, column=column):
             return ((clear_text(schema.metadata.tables[name], len(key), column), key),)
+        case TrafficForgotten(before=before):
+            return ((_DROP_TRAFFIC, (before,)),)
         case MarkRecord(name=name, value=None):
             return ((_UNMARK, (name,)),)
         case MarkRecord(name=name, value=value):

@@ -15,6 +15,7 @@ from liaison.care.facts import Fact
 from liaison.care.patient import Patient
 from liaison.care.stay import Stay
 from liaison.hub.states import Work
+from liaison.hub.watch.calendar import Hour
 from liaison.private import Private
 from liaison.rules.gates.followed import Followed
 
@@ -414,6 +415,29 @@ class MarkRecord(Private, frozen=True, kw_only=True):
     value: bytes | None
 
 
+class TrafficForgotten(Private, frozen=True, kw_only=True):
+    """What sources sent long ago teaches nothing any more; ``before`` in hours since 1970."""
+
+    before: int
+
+
+class AlertRecord(Private, frozen=True, kw_only=True):
+    """Something was wrong: since when, and what was told of it. Times in microseconds; nothing in it names a person."""
+
+    kind: str
+    #: The source, destination, owner, part or file that it is about.
+    about: str
+    since: int
+    #: Counts up where the same trouble is told again as it gets worse; ``told_step`` is the last that was told.
+    step: int = 1
+    told_step: int = 0
+    told_at: int | None = None
+    #: Since when the trouble is not seen any more, while it is not over yet.
+    calm_since: int | None = None
+    ended_at: int | None = None
+    end_told_at: int | None = None
+
+
 Record: TypeAlias = (
     MessageRecord
     | SeenRecord
@@ -438,4 +462,7 @@ Record: TypeAlias = (
     | Cleared
     | KeysDestroyed
     | MarkRecord
+    | Hour
+    | TrafficForgotten
+    | AlertRecord
 )

@@ -15,6 +15,7 @@ from liaison.care.patient import Patient
 from liaison.care.stay import Stay
 from liaison.hub.journal import schema
 from liaison.hub.journal.records import (
+    AlertRecord,
     AttemptRecord,
     AuditRecord,
     DeliveryRecord,
@@ -45,6 +46,7 @@ from liaison.hub.journal.records import (
 from liaison.hub.states import Work
 from liaison.hub.vault.sealing import SubjectKey, Vault
 from liaison.hub.vault.subjects import SubjectErased, SubjectKeys
+from liaison.hub.watch.calendar import Hour
 from liaison.rules.gates.followed import Followed
 
 Row: TypeAlias = tuple[Any, ...]
@@ -88,6 +90,13 @@ class Sealer:
             ParcelRecord: self._parcel,
             FollowRecord: self._follow,
             HoldRecord: self._hold,
+            Hour: lambda r: ((schema.traffic, (r.source, r.hour, r.messages, r.longest, r.quiet)),),
+            AlertRecord: lambda r: (
+                (
+                    schema.alert,
+                    (r.kind, r.about, r.since, r.step, r.told_step, r.told_at, r.calm_since, r.ended_at, r.end_told_at),
+                ),
+            ),
             ProposalRecord: self._proposal,
             SwitchRecord: lambda r: ((schema.switch, (r.name, r.since)),),
             AuditRecord: self._audit,
@@ -226,6 +235,8 @@ REPLACED = frozenset(
         schema.audit,
         schema.follow,
         schema.proposal,
+        schema.traffic,
+        schema.alert,
     }
 )
 

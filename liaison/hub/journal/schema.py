@@ -205,6 +205,34 @@ parcel = Table(
     _sealed("body"),
 )
 
+#: What each source sent in each hour: its usual calendar is learned from it.
+traffic = Table(
+    "traffic",
+    metadata,
+    _clear("source", String, key=True),
+    _clear("hour", Integer, key=True),
+    _clear("messages", Integer),
+    _clear("longest", Integer),
+    _clear("quiet", Integer),
+    sqlite_with_rowid=False,
+)
+
+#: What went wrong with the hub itself, and what was told of it: once at the start, once at the end, over any restart.
+alert = Table(
+    "alert",
+    metadata,
+    _clear("kind", String, key=True),
+    _clear("about", String, key=True),
+    _clear("since", BigInteger, key=True),
+    _clear("step", Integer),
+    _clear("told_step", Integer),
+    _clear("told_at", BigInteger, null=True),
+    _clear("calm_since", BigInteger, null=True),
+    _clear("ended_at", BigInteger, null=True),
+    _clear("end_told_at", BigInteger, null=True),
+    sqlite_with_rowid=False,
+)
+
 #: What waits for a person: a delivery, or a whole message in quarantine.
 hold = Table(
     "hold",

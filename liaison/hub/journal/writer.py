@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import chain
 from queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import Any, TypeAlias, TypeVar
 
 import structlog
@@ -20,6 +21,7 @@ from liaison.hub.journal.checkpoint import Checkpointer
 from liaison.hub.journal.database import Database
 from liaison.hub.journal.records import Record
 from liaison.hub.journal.view import Cache, Command, Moment, NotAsked, View
+from liaison.hub.watch.meters import WriterMeter
 
 R = TypeVar("R")
 
@@ -68,6 +70,7 @@ class Writer:
         self._ended = False
         #: Whether many wait for an answer of the intake; set by whoever knows.
         self.crowded: Callable[[], bool] = _never
+        self.meter = WriterMeter()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
@@ -197,6 +200,7 @@ class Writer:
             records.extend(decided)
             answers.append((future, answer))
         if records:
+            began = perf_counter()
             try:
                 self._database.write(records)
             except DBAPIError as error:
@@ -205,6 +209,7 @@ class Writer:
                     unknown = CommitUnknown()
                     return [(future, unknown) for _, future in batch]
                 raise
+            self.meter.committed(len(batch), perf_counter() - began)
         self._written = len(records)
         view.keep()
         return answers
@@ -223,6 +228,7 @@ class Writer:
             return command.decide(view, moment)
 
     def _recover(self, error: Exception) -> None:
+        self.meter.failures += 1
         log.error("journal.batch_failed", error=type(getattr(error, "orig", None) or error).__name__)
         self._written = 0
         self._cache.forget()

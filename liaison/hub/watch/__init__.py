@@ -1,0 +1,1 @@
+"""How a hub sees itself: what it counts, how it stands, what is wrong with that, and who was told."""
