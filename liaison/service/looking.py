@@ -8,9 +8,11 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import DBAPIError
@@ -39,6 +41,8 @@ from liaison.service.certificates import certificate_files
 from liaison.service.configuration import Configuration
 from liaison.service.running import RunningHub
 
+T = TypeVar("T")
+
 #: A question to the journal may take a twentieth of the time: beyond, the next look waits.
 _SHARE = 20.0
 _OWNERS = ("hospital", "gcs")
@@ -53,6 +57,8 @@ class Looker:
         self._hub = hub
         self._configuration = hub.configuration
         self._zones = {name: ZoneInfo(source.common.time_zone) for name, source in hub.configuration.sources.items()}
+        #: One thread for all that is asked of the journal and the machine: never two questions at once on one connection.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="watch")
         self._reader: WatchReader | None = None
         self._traffic: Traffic | None = None
         self._usual: dict[str, tuple[int, Usual | None]] = {}
@@ -71,8 +77,7 @@ class Looker:
 
     async def open(self) -> tuple[AlertRecord, ...]:
         """Open the journal beside the hub; answers the alerts that still matter."""
-        now = self._hub.now()
-        return await asyncio.to_thread(self._open, now)
+        return await self._in_thread(self._open, self._hub.now())
 
     def _open(self, now: datetime) -> tuple[AlertRecord, ...]:
         self._reader = WatchReader(self._configuration.journal_path)
@@ -81,16 +86,23 @@ class Looker:
         return self._reader.alerts(int((now.timestamp() - 8 * 7 * 24 * HOUR) * 1e6))
 
     async def close(self) -> None:
-        """Close it."""
+        """Close it, once the look that is under way has ended: whoever waited for that look may be gone."""
+        await self._in_thread(self._close)
+        self._thread.shutdown(wait=False)
+
+    def _close(self) -> None:
         if self._reader is not None:
-            await asyncio.to_thread(self._reader.close)
+            self._reader.close()
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
     async def look(self, alerts: tuple[AlertRecord, ...], lag: float) -> Standing:
         """How the hub stands now; ``alerts`` are those known, ``lag`` how late the event loop is."""
         now = self._hub.now()
         heard = {name: meter.heard_at.timestamp() for name, meter in self._hub.meters.sources.items() if meter.heard_at is not None}
         pids = self._processes()
-        standing = await asyncio.to_thread(self._look, now, {**self._heard, **heard}, alerts, lag, pids)
+        standing = await self._in_thread(self._look, now, {**self._heard, **heard}, alerts, lag, pids)
         self._vault = standing.parts.vault
         return standing
 
