@@ -109,6 +109,6 @@ async def noted(hub: Hub) -> None:
 
     async def nothing_left() -> bool:
         told = standing(monitor)
-        return told["untold"] == 0 and told["alerts"]["backlog"] == 1
+        return bool(told["untold"] == 0 and told["alerts"]["backlog"] == 1)
 
     await eventually_answers(nothing_left, 60.0, what="noted as told")
