@@ -98,8 +98,12 @@ EVENTS: Final[Mapping[str, Meaning]] = {
     "mllp.connected": Meaning("A connection to a destination was made."),
     "mllp.connection_aged": Meaning("A connection reached `max_age` and was closed; the peer connects again."),
     "mllp.connection_closed": Meaning("A peer left; `answered` counts its messages."),
+    "mllp.connection_idle": Meaning("A connection that said nothing for `max_idle` was closed; the peer connects again."),
     "mllp.connection_opened": Meaning("A peer connected."),
     "mllp.connection_refused": Meaning("A peer may not connect, for the `reason` given.", "Check `allow`, or who that is."),
+    "mllp.connections_full": Meaning(
+        "`max_connections` is reached: connections are refused, or idle ones closed for others.", "Check who connects."
+    ),
     "mllp.drain_incomplete": Meaning("Connections were still busy when the hub had to stop; their messages come again."),
     "mllp.frame_unfinished": Meaning(
         "A message began and did not end in time; what came is kept.", "Check the network and the peer."
