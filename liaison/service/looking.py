@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import os
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +14,11 @@ from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.exc import DBAPIError
-
 from liaison.adapters.folder import FolderSourceSettings
 from liaison.adapters.folder_write import FolderDestinationSettings
 from liaison.hub.contracts import Verdict
 from liaison.hub.engine import subject_keys_path
+from liaison.hub.journal.database import READ_FAULTS
 from liaison.hub.journal.records import AlertRecord, microseconds
 from liaison.hub.journal.watching import WatchReader
 from liaison.hub.switches import of_source
@@ -233,7 +231,7 @@ class Looker:
 
 
 #: What reading the journal for a look may raise.
-LOOK_FAULTS: tuple[type[Exception], ...] = (DBAPIError, sqlite3.Error, OSError)
+LOOK_FAULTS: tuple[type[Exception], ...] = (*READ_FAULTS, OSError)
 
 
 def certificates(configuration: Configuration, now: datetime) -> dict[str, float | None]:
