@@ -84,6 +84,10 @@ EVENTS: Final[Mapping[str, Meaning]] = {
     "follow.fault": Meaning("Looking for what is due for followed patients failed; it is tried again.", _ASK_FOR_HELP),
     "hold.clock_failed": Meaning("The clock of holds could not look; it looks again in a minute.", "Check the journal's disk."),
     "hold.escalated": Meaning("A hospital did not decide in time; the GCS has to.", "Decide: `liaison held list`."),
+    "hub.clock_behind_journal": Meaning("The clock is before what the journal holds; times go on from there.", "Check NTP."),
+    "hub.clock_followed": Meaning("After a step of the clock, deliveries that were due much later are due again."),
+    "hub.clock_not_followed": Meaning("After a step of the clock, due times could not be mended; tried again.", "Restart the hub."),
+    "hub.clock_stepped": Meaning("The machine's clock was set by `seconds`.", "Check NTP."),
     "hub.stopped": Meaning("The hub has stopped, everything committed."),
     "intake.failed": Meaning("A message could not be taken as it is; it is kept whole, in quarantine.", _ASK_FOR_HELP),
     "journal.batch_failed": Meaning(
