@@ -127,6 +127,17 @@ async def test_after_a_merge_messages_under_the_absorbed_number_reach_the_surviv
     assert [event.type for event in later.events] == ["stay.transferred"]
 
 
+async def test_what_an_absorbed_record_had_opens_after_it_changed_under_the_survivor(bench: Bench) -> None:
+    survivor = await bench.take(reading(*admission("1", "V1")))
+    await bench.take(reading(*admission("2", "V2"), letter("2", "D1")))
+    await bench.take(reading(merge("1", "2"), kind="ADT^A40"))
+    await bench.take(reading(*transfer("2", "V2", 2), letter("2", "D1", action=DocumentAction.WITHDRAW, body=b"", minutes=2)))
+    await bench.reopen()  # nothing is remembered: all is read from the file
+    later = await bench.take(reading(*transfer("1", "V2", 3), letter("1", "D1", minutes=3)))
+    assert patient_of(later) == patient_of(survivor) and later.answer.verdict is not Verdict.QUARANTINED
+    assert bench.rows("SELECT DISTINCT patient FROM stay UNION SELECT patient FROM document") == [(patient_of(survivor),)]
+
+
 async def test_merges_of_one_message_all_hold(bench: Bench) -> None:
     for number in ("1", "2", "3"):
         await bench.take(reading(identity(number)))

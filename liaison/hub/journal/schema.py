@@ -21,11 +21,6 @@ def _clear(name: str, kind: type[TypeEngine[Any]] | TypeEngine[Any], *, key: boo
     return Column(name, kind, primary_key=key, nullable=null, info={"mark": "clear"}, autoincrement=False)
 
 
-def _fixed(name: str, kind: type[TypeEngine[Any]]) -> Column[Any]:
-    """A clear column that keeps its first value: a row that is replaced leaves it, and the index on it, alone."""
-    return Column(name, kind, nullable=False, info={"mark": "clear", "fixed": True}, autoincrement=False)
-
-
 def _sealed(name: str, *, null: bool = False) -> Column[Any]:
     return Column(name, LargeBinary, nullable=null, info={"mark": "sealed"})
 
@@ -100,7 +95,7 @@ stay = Table(
     "stay",
     metadata,
     _clear("id", _NUMBER, key=True),
-    _fixed("patient", BigInteger),
+    _clear("patient", BigInteger),
     _clear("revision", Integer),
     _sealed("state"),
 )
@@ -110,7 +105,7 @@ document = Table(
     "document",
     metadata,
     _clear("id", _NUMBER, key=True),
-    _fixed("patient", BigInteger),
+    _clear("patient", BigInteger),
     _clear("message", BigInteger),
     _clear("status", String),
     _sealed("state"),

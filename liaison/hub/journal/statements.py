@@ -22,17 +22,13 @@ def insert_text(table: Table, rows: int, replaces: bool) -> str:
     statement = insert(table)
     if replaces:
         keys = list(table.primary_key)
-        others = {column.name: statement.excluded[column.name] for column in table.columns if _changes(column)}
+        others = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
         statement = statement.on_conflict_do_update(index_elements=keys, set_=others)
     text = str(statement.compile(dialect=_DIALECT, column_keys=[column.name for column in table.columns]))
     marks = "(" + ", ".join("?" * len(table.columns)) + ")"
     if marks not in text:
         raise AssertionError(f"the compiled INSERT of {table.name} has another shape")
     return text.replace(marks, ", ".join([marks] * rows), 1)
-
-
-def _changes(column: Column[object]) -> bool:
-    return not column.primary_key and not column.info.get("fixed")
 
 
 @cache
