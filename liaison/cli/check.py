@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +18,7 @@ from liaison.hub.watch.troubles import Level
 from liaison.service.checks import Check, Status, run_checks
 from liaison.service.configuration import ConfigurationError, Fault
 from liaison.service.loader import load_configuration
+from liaison.service.logs import configure_logs
 from liaison.service.standing_checks import standing_checks
 
 _MARKS = {Status.OK: ("✓", "green"), Status.WARNING: ("!", "yellow"), Status.FAULT: ("✗", "red")}
@@ -74,6 +76,7 @@ def check(
     Centreon et Nagios : 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. Seuils : backlog (minutes), disk (%), certificate (jours),
     holds, silence et stale (multiples de l'habitude).
     """
+    configure_logs(logging.CRITICAL)
     if monitor:
         _answer(context, _line(path, url, warnings, criticals), as_object=as_object)
     try:
