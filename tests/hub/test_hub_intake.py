@@ -8,7 +8,7 @@ import pytest
 from liaison.care.facts import DocumentAction, IdentityAction
 from liaison.finding import Finding, Severity
 from liaison.hub.claims import Claimed, NotNow
-from liaison.hub.contracts import Delivered, Verdict
+from liaison.hub.contracts import Delivered, Unavailable, Verdict
 from liaison.hub.intake import Taken
 from liaison.hub.last_look import PolicyLastLook
 from liaison.rules.decision import Outcome
@@ -318,3 +318,28 @@ async def test_a_feed_with_a_constant_control_id_is_understood_from_what_the_wri
     for order in (2, 3):
         taken = await bench.take(reading(*transfer("1", "V1", order), control_id="1"))
         assert [event.type for event in taken.events] == ["stay.transferred"]
+
+
+async def test_a_letter_whose_patient_is_merged_between_two_tries_waits_for_the_hospital(bench: Bench) -> None:
+    bench.last_look = PolicyLastLook(bench.policy)
+    absorbed = patient_of(await bench.take(reading(identity("2"), letter("2", "D1"), kind="ORU^R01")))
+    survivor = patient_of(await bench.take(reading(identity("1"))))
+    await bench.settle(await bench.claimed(absorbed, "mail"), Unavailable(reason="connexion refusée"))
+    await bench.take(reading(merge("1", "2"), kind="ADT^A40"))
+    await bench.take(reading(identity("1", minutes=2), letter("1", "D2", minutes=2), kind="ORU^R01"))
+    assert isinstance(await bench.claim(survivor, "mail"), NotNow), "the absorbed record's letter is looked at first"
+    bench.clock.move(60)
+    assert isinstance(await bench.claim(absorbed, "mail"), NotNow)
+    assert bench.works("mail") == [(1, "held"), (1, "pending")]
+    assert bench.rows("SELECT rule, owner FROM hold") == [("gates.identity.merged", "hospital")]
+    assert isinstance(await bench.claim(survivor, "mail"), Claimed)
+
+
+async def test_an_identity_that_becomes_doubtful_between_intake_and_dispatch_holds_its_letter(bench: Bench) -> None:
+    bench.last_look = PolicyLastLook(bench.policy)
+    patient = patient_of(await bench.take(reading(identity("1"), letter("1", "D1"), kind="ORU^R01")))
+    assert bench.works("mail") == [(1, "pending")]
+    await bench.take(reading(identity("1", statuses=("DOUT",), minutes=5)))
+    assert isinstance(await bench.claim(patient, "mail"), NotNow)
+    assert bench.works("mail") == [(1, "held")]
+    assert ("gates.identity.doubtful", "hospital") in bench.rows("SELECT rule, owner FROM hold")
