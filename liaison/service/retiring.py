@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -16,8 +17,9 @@ log = structlog.get_logger()
 
 #: Seconds between two passes, and between two of a pass's steps.
 _EVERY, _BREATH = 3600.0, 0.02
-#: Seconds between two looks while the intake is busy; after five minutes one step is taken all the same.
-_LOOK, _LOOKS = 0.25, 1_200
+#: Seconds between two looks while the intake is busy, and after how many of them one step is taken all the same: an erasure, whose asker
+#: waits, gives way for half a second, and age for five minutes.
+_LOOK, _ASKED, _AGED = 0.25, 2, 1_200
 
 
 class Retiring:
@@ -26,7 +28,7 @@ class Retiring:
     def __init__(self, journal: Journal, retention: Retention, clock: Callable[[], datetime], *, busy: Callable[[], bool]) -> None:
         self._journal = journal
         self._busy = busy
-        journal.eraser.idle = self._idle
+        journal.eraser.idle = partial(self._idle, _ASKED)
         self.pruner = Pruner(
             path=journal.path,
             readable=journal.readable,
@@ -34,7 +36,7 @@ class Retiring:
             eraser=journal.eraser,
             retention=retention,
             clock=clock,
-            idle=self._idle,
+            idle=partial(self._idle, _AGED),
         )
 
     async def run(self) -> None:
@@ -55,10 +57,10 @@ class Retiring:
     async def _pass(self) -> None:
         await self.pruner.prune()
 
-    async def _idle(self) -> None:
-        """Wait while messages wait: what is old can grow a little older."""
+    async def _idle(self, looks: int) -> None:
+        """Wait while messages wait, but not for ever: a hub may be busy all day."""
         await asyncio.sleep(_BREATH)
-        for _ in range(_LOOKS):
+        for _ in range(looks):
             if not self._busy() and not self._journal.writer.waiting:
                 return
             await asyncio.sleep(_LOOK)

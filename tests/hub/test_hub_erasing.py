@@ -73,6 +73,21 @@ async def test_everything_about_the_person_is_closed_and_nothing_leads_there(ben
     assert bench.journal.reader.patient(patient_of(other)) is not None
 
 
+async def test_an_intake_that_never_rests_is_not_run_after(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    patient = patient_of(await bench.take(reading(*admission("1", "V1"), control_id="A1")))
+    monkeypatch.setattr("liaison.hub.journal.orphans.PIECE", 1)
+    steps: list[str] = []
+
+    async def one_more() -> None:
+        if "index" not in steps:
+            number = str(1000 + len(steps))
+            await bench.take(reading(*admission(number, f"V{number}"), control_id=f"B{number}"))
+
+    bench.journal.eraser.idle = one_more
+    assert await bench.journal.eraser.erase(patient, lambda what, done, total: steps.append(what)) is not None
+    assert set(steps) >= {"stay", "index"} and whole(bench) == []
+
+
 async def test_what_was_under_way_or_held_is_ended(bench: Bench) -> None:
     taken = await bench.take(reading(*admission("1", "V1"), control_id="A1"))
     await bench.take(reading(identity("1"), letter("1", "D1", same_patient=False), control_id="L1"))

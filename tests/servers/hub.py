@@ -88,7 +88,13 @@ class Hub:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "liaison", *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.folder
         )
-        output, errors = await process.communicate()
+        try:
+            async with asyncio.timeout(2 * PATIENCE):
+                output, errors = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         assert process.returncode == 0, f"liaison {' '.join(arguments)}: {process.returncode}\n{errors.decode()}{output.decode()}"
         return output.decode()
 
