@@ -17,7 +17,7 @@ from liaison.rules.gates.followed import CATCH_UP
 
 
 class EventShelf:
-    """Events just made, so that their deliveries need not read them back. Bounded by count; the journal has them all."""
+    """Events just made, or read back for one of their destinations, so that the others need not. Bounded by count."""
 
     def __init__(self, most: int = 1_000) -> None:
         self._most = most
@@ -95,8 +95,11 @@ def told_event(reader: JournalReader, shelf: EventShelf, message: int, ordinal: 
     """An event by its place, from the shelf or the journal."""
     if (event := shelf.get(event_id(message, ordinal))) is not None:
         return event
-    body = reader.event_body(message, ordinal)
-    return None if body is None else from_cloudevent_json(body)
+    if (body := reader.event_body(message, ordinal)) is None:
+        return None
+    event = from_cloudevent_json(body)
+    shelf.put(event)
+    return event
 
 
 _MISSING = Withheld(reason="L'événement n'est plus dans le journal.", rule="dispatch.event-missing", owner=Owner.GCS)

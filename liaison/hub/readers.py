@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import resource
 import signal
 import socket
@@ -36,6 +37,8 @@ log = structlog.get_logger()
 _HEAD = struct.Struct("<II")
 #: Address space of a reader, in bytes.
 _MEMORY = 2 * 1024**3
+#: How far a reader stands back: where cores are few, the writer that all wait for goes first.
+_NICE = 5
 _CHUNK = 1 << 18
 
 
@@ -274,6 +277,7 @@ def serve(line: socket.socket, profiles: dict[str, SourceProfile]) -> None:
     """The reader's life: read what comes, one message after the other, until the line ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(ConnectionError):  # the hub is gone: nobody waits for an answer any more

@@ -191,6 +191,8 @@ class Taking:
 
     def _followed(self, fact: IdentityFact, before: PatientRecord | None, after: PatientRecord) -> PatientRecord:
         """The patient with the enrolments that mean them, as their identity is now; nothing to do for most messages."""
+        if not self._policy.follows:
+            return after
         if after.follows:
             after = self._following(lambda following: following.reviewed(after), after)
         if before is None or before.state.identifiers != after.state.identifiers:
@@ -492,7 +494,7 @@ class Taking:
         """The events about a state with those of this message from rank ``first`` on; what a test message told is never told again."""
         if len(self.events) == first or leaves_production(self._origin.processing, self._policy.territory) is not None:
             return before
-        new = ((self._origin.message, ordinal) for ordinal in range(first, len(self.events)))
+        new = [(self._origin.message, ordinal) for ordinal in range(first, len(self.events))]
         return (*before, *new)[-EVENTS_KEPT:]
 
 

@@ -30,6 +30,8 @@ log = structlog.get_logger()
 _JOBS_EACH = 500
 #: Address space of one process, in bytes.
 _MEMORY = 2 * 1024**3
+#: How far a worker stands back: a letter may take a moment longer, an acknowledgement may not.
+_NICE = 10
 #: Seconds between two looks at whether the hub is still there.
 _LOOK_EVERY = 2.0
 
@@ -109,6 +111,7 @@ class Workers:
 def _limit() -> None:
     """Bound a worker, and leave Ctrl-C to the hub."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()

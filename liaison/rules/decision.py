@@ -51,7 +51,7 @@ class Decision(Private, frozen=True, kw_only=True, omit_defaults=True):
     would: Would | None = None
 
 
-class Objection(Private, frozen=True, kw_only=True):
+class Objection(Private, frozen=True, kw_only=True, cache_hash=True):
     """What a gate says when it does not let something through as it is. A gate without objection returns None."""
 
     outcome: Outcome

@@ -21,7 +21,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 LONGEST_WAIT = 24 * 3600.0
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
+class Route(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """One ``[[routes]]`` table: what goes where. Empty ``sources`` means every source."""
 
     #: Event types that this route takes: exact (``stay.admitted``), a whole family (``stay.*``), or everything (``*``).

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
 
@@ -38,7 +38,6 @@ from liaison.hub.watch.meters import Meters
 from liaison.hub.workers import Workers
 from liaison.service.act import control_path
 from liaison.service.addresses import Addresses
-from liaison.service.api import FollowApi
 from liaison.service.certificates import CertificateWatch
 from liaison.service.configuration import Configuration, DestinationConfiguration
 from liaison.service.control import ControlSocket
@@ -52,6 +51,9 @@ from liaison.service.retiring import Retiring
 from liaison.service.secrets import SecretError
 from liaison.service.speakers import domains, establishments, profiles
 from liaison.service.units_file import UnmappedUnits, units_by_source
+
+if TYPE_CHECKING:
+    from liaison.service.api import FollowApi
 
 log = structlog.get_logger()
 
@@ -156,6 +158,8 @@ class RunningHub:
             self._serving.append(asyncio.create_task(source.run(self.engine.receive), name=f"source-{name}"))
         await self._listening()
         if configuration.api.listen:
+            from liaison.service.api import FollowApi  # its web framework is 15 MB that most hubs have no use for
+
             try:
                 self.api = FollowApi(self, configuration.api, configuration.folder)
                 await self.api.start()

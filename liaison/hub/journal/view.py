@@ -37,7 +37,7 @@ R_co = TypeVar("R_co", covariant=True)
 ENROLLED: Key = ("enrolled", "")
 
 #: How many values are kept between batches: up to twice as many. The writer is alone, so what it kept is the truth.
-KEPT = 20_000
+KEPT = 4_000
 
 
 class NotAsked(Exception):

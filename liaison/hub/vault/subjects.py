@@ -34,7 +34,7 @@ class SubjectKeys:
     """
 
     def __init__(
-        self, path: Path | None, vault: Vault, *, readonly: bool = False, most_open: int = 8_000, ledger: Ledger | None = None
+        self, path: Path | None, vault: Vault, *, readonly: bool = False, most_open: int = 1_000, ledger: Ledger | None = None
     ) -> None:
         """Open the store.
 
