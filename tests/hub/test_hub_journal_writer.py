@@ -5,23 +5,30 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from liaison.hub.engine import Journal, intake
+from liaison.hub.contracts import Verdict
+from liaison.hub.engine import Journal, intake, subject_keys_path
 from liaison.hub.journal.database import Database
-from liaison.hub.journal.records import AttemptRecord, HoldRecord, Key, Record
+from liaison.hub.journal.records import AttemptRecord, HoldRecord, Key, Record, text_id
 from liaison.hub.journal.view import Moment, NotAsked, View
 from liaison.hub.journal.writer import CommandFailed, CommitUnknown
 from liaison.hub.vault.subjects import SubjectErased
 from tests.hub.bench import Bench, Clock, patient_of
 from tests.hub.people import admission, identity, merge, reading, transfer
 
-Write = Callable[[Database, Sequence[Record]], None]
+
+class Write(Protocol):
+    """Writing one batch."""
+
+    def __call__(self, _: Database, /, records: Sequence[Record], *, known: int) -> None: ...
 
 
 class Note:
@@ -68,8 +75,8 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     write: Write = Database.write
 
-    def counted(database: Database, records: Sequence[Record]) -> None:
-        write(database, records)
+    def counted(database: Database, records: Sequence[Record], *, known: int) -> None:
+        write(database, records, known=known)
         counts.append(len(records))
 
     monkeypatch.setattr(Database, "write", counted)
@@ -90,10 +97,10 @@ async def test_nobody_is_answered_before_the_commit_and_all_after_it(bench: Benc
     begun, go = threading.Event(), threading.Event()
     write: Write = Database.write
 
-    def slow(database: Database, records: Sequence[Record]) -> None:
+    def slow(database: Database, records: Sequence[Record], *, known: int) -> None:
         begun.set()
         assert go.wait(30)
-        write(database, records)
+        write(database, records, known=known)
 
     monkeypatch.setattr(Database, "write", slow)
     waiting = [asyncio.ensure_future(bench.commit(Note())) for _ in range(3)]
@@ -162,9 +169,9 @@ async def test_after_a_disk_fault_nobody_is_answered_and_no_id_is_used_again(
     write: Write = Database.write
     faults = [disk_fault()]
 
-    def failing(database: Database, records: Sequence[Record]) -> None:
+    def failing(database: Database, records: Sequence[Record], *, known: int) -> None:
         if written or not faults:
-            write(database, records)
+            write(database, records, known=known)
         if faults:
             raise faults.pop()
 
@@ -179,6 +186,20 @@ async def test_after_a_disk_fault_nobody_is_answered_and_no_id_is_used_again(
     assert (counts.messages, counts.patients, counts.holds) == (1, 1, int(written))
     await bench.take(reading(*transfer("1", "V1", 2)))
     assert bench.works() == [(1, "pending"), (2, "pending"), (3, "pending")]
+
+
+async def test_a_key_that_a_crash_left_under_an_id_that_is_given_again_costs_nobody_anything(bench: Bench, tmp_path: Path) -> None:
+    patient_of(await bench.take(reading(*admission("1", "V1"), control_id="A1")))
+    last = bench.journal.writer.last_id
+    with closing(sqlite3.connect(subject_keys_path(bench.path))) as store:
+        store.executemany("INSERT INTO subject_key VALUES (?, x'00')", [(text_id(last + ahead),) for ahead in range(1, 40)])
+        store.commit()
+    taken = await bench.take_together(*(reading(*admission(str(n), f"V{n}"), control_id=f"A{n}") for n in range(2, 5)))
+    assert [one.answer.verdict for one in taken] == [Verdict.ACCEPTED] * 3
+    await bench.reopen()
+    for one in taken:
+        patient = bench.journal.reader.patient(patient_of(one))
+        assert patient is not None and patient.id > last + 39
 
 
 async def test_cancelling_the_wait_does_not_untake_the_message(bench: Bench) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from liaison.hub.vault.keys import KeyFileError, master_keys
 from liaison.hub.vault.sealing import SubjectKey, Vault
-from liaison.hub.vault.subjects import SubjectErased, SubjectKeys
+from liaison.hub.vault.subjects import SubjectErased, SubjectKeys, SubjectKnown
 
 VAULT = Vault(master_keys(bytes(32)))
 PLACE = b"patient|1|state"
@@ -98,6 +98,23 @@ def test_a_flush_that_failed_can_be_done_again(tmp_path: Path) -> None:
         keys.flush()
     with closing(SubjectKeys(path, VAULT, readonly=True)) as reader:
         assert opens(reader.get("p1"), sealed)
+
+
+def test_who_was_thought_new_and_has_a_key_keeps_it(tmp_path: Path) -> None:
+    path = tmp_path / "subjects"
+    with closing(SubjectKeys(path, VAULT)) as keys:
+        sealed = Vault.seal(keys.get_or_make("p1"), PLACE, b"x")
+        keys.flush()
+    with closing(SubjectKeys(path, VAULT)) as keys:
+        keys.expect_new({"p1", "p2"})
+        for subject in ("p1", "p2"):
+            keys.get_or_make(subject)
+        with pytest.raises(SubjectKnown):
+            keys.flush()
+        keys.flush()
+        assert opens(keys.get("p1"), sealed)
+        with pytest.raises(SubjectErased):
+            keys.get("p2")
 
 
 def test_in_memory_it_leaves_no_file(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from liaison.hub.journal.records import (
     MessageMoved,
     MessageRecord,
     ParcelRecord,
+    PatientRecord,
     ProposalHead,
     ProposalState,
     Record,
@@ -39,6 +40,7 @@ from liaison.hub.journal.records import (
     SwitchRecord,
     TrafficForgotten,
     day_of,
+    text_id,
 )
 from liaison.hub.journal.rows import REPLACED, Opener, Row, Sealer, hold_of
 from liaison.hub.journal.statements import chunks, clear_text, delete_text, insert_text, padded, select_in_text
@@ -332,9 +334,14 @@ class Database:
         for name, since in self._in((table.name, table.since), table.name, [key[1] for key in keys]):
             view.load(("switch", name), SwitchRecord(name=name, since=since))
 
-    def write(self, records: Sequence[Record]) -> None:
-        """Write a batch and commit it; on return it is on disk. Raises JournalError; then nothing was written, or the outcome is unknown."""
-        self._keys.load({record.subject for record in records if type(record) is MessageRecord})
+    def write(self, records: Sequence[Record], *, known: int) -> None:
+        """Write a batch and commit it; on return it is on disk. ``known`` is the highest id that was given before it.
+
+        Raises JournalError; then nothing was written, or the outcome is unknown.
+        """
+        new = {text_id(record.id) for record in records if type(record) is PatientRecord and record.id > known}
+        self._keys.expect_new(new)
+        self._keys.load({record.subject for record in records if type(record) is MessageRecord} - new)
         rows: dict[Table, list[Row]] = {}
         replaced: dict[Table, dict[Row, Row]] = {}
         dropped: list[tuple[str, Row]] = []

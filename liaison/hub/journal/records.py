@@ -7,6 +7,7 @@ one that has a state (patient, stay, lane, delivery…) replaces its predecessor
 from __future__ import annotations
 
 import enum
+import functools
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -62,6 +63,7 @@ def day_of(number: int) -> int:
 _days: dict[int, int] = {}
 
 
+@functools.lru_cache(maxsize=1_024)
 def text_id(number: int) -> str:
     """How an id is written outside the journal."""
     return f"{number:016x}"

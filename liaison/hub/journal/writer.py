@@ -21,6 +21,7 @@ from liaison.hub.journal.checkpoint import Checkpointer
 from liaison.hub.journal.database import Database
 from liaison.hub.journal.records import Record
 from liaison.hub.journal.view import Cache, Command, Moment, NotAsked, View
+from liaison.hub.vault.subjects import SubjectKnown
 from liaison.hub.watch.meters import WriterMeter
 
 R = TypeVar("R")
@@ -159,6 +160,9 @@ class Writer:
     def _commit_batch(self, batch: list[_Waits]) -> list[tuple[asyncio.Future[Any], Any]]:
         try:
             return self._attempt_batch(batch)
+        except SubjectKnown as error:
+            self._recover(error)
+            return self._commit_batch(batch)  # under the next ids
         except Exception as error:  # noqa: BLE001 - a state that does not open, a row that is refused: the thread must go on
             self._recover(error)
             if len(batch) == 1:
@@ -202,7 +206,7 @@ class Writer:
         if records:
             began = perf_counter()
             try:
-                self._database.write(records)
+                self._database.write(records, known=self._last_id)
             except DBAPIError as error:
                 if error.connection_invalidated or _is_disk_fault(error):
                     self._recover(error)

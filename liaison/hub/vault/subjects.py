@@ -23,6 +23,10 @@ CREATE TABLE IF NOT EXISTS wrapping (state TEXT PRIMARY KEY, check_value BLOB NO
 _BUSY_SECONDS = 10.0
 
 
+class SubjectKnown(Exception):
+    """A subject that was expected to be new has a key: a crash left it behind, and the clock went back to where its id is given again."""
+
+
 class SubjectErased(Exception):
     """The subject's key was destroyed: nothing sealed under it opens any more."""
 
@@ -110,6 +114,10 @@ class SubjectKeys:
                 self._keep(self._vault.open_subject_key(subject, wrapped))
         self._absent.update(subject for subject in wanted if subject not in self._open)
 
+    def expect_new(self, subjects: Iterable[str]) -> None:
+        """Subjects that nobody can have a key of yet, so that the store need not be asked; ``flush`` makes sure of it."""
+        self._absent.update(subject for subject in subjects if subject not in self._open)
+
     def get(self, subject: str) -> SubjectKey:
         """The subject's key.
 
@@ -140,7 +148,11 @@ class SubjectKeys:
         return key
 
     def flush(self) -> None:
-        """Make new keys durable. Called before the journal's commit: a key without objects is harmless, the reverse is loss."""
+        """Make new keys durable. Called before the journal's commit: a key without objects is harmless, the reverse is loss.
+
+        Raises:
+            SubjectKnown: one has a key already. All new ones are forgotten: what is sealed under them must never be committed.
+        """
         if self._new:
             self._database.execute("BEGIN IMMEDIATE")
             try:
@@ -149,13 +161,14 @@ class SubjectKeys:
                     part = new[start : start + 400]
                     # One statement: each that is run lets go of the interpreter, and waits to have it back.
                     marks = ", ".join(["(?, ?)"] * len(part))
-                    self._database.execute(
-                        f"INSERT OR IGNORE INTO subject_key VALUES {marks}", [value for row in part for value in row]
-                    )
+                    self._database.execute(f"INSERT INTO subject_key VALUES {marks}", [value for row in part for value in row])
                 self._database.execute("COMMIT")
-            except sqlite3.Error:
+            except sqlite3.Error as error:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
+                if getattr(error, "sqlite_errorname", "") in ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE"):
+                    self.forget(tuple(self._new))
+                    raise SubjectKnown from error
                 raise
             self._new.clear()
         self._absent.clear()
