@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.hub import Hub, running_hub
 from bench.letters import Letters
-from bench.mix import Feed, pdf
+from bench.mix import LETTERS_EVERY, Feed, pdf
 from bench.processes import Meter
 from bench.report import Table
 
@@ -66,11 +66,11 @@ class Offer:
 
 
 def day(work: Path, seconds: float, rates: Iterable[float]) -> None:
-    """One row for each offered rate."""
+    """One row for each offered rate, and one of a quiet day: 300 a second, of which one is a letter."""
     DAY.head()
-    for rate in rates:
+    for rate, letters_every in (*((rate, LETTERS_EVERY) for rate in rates), (300.0, 48)):
         small, large = Letters(pdf(SMALL), to=DOCTOR, name="SML"), Letters(pdf(LARGE), to=DOCTOR, name="LRG")
-        feeds = [iter(Feed(number, small, large)) for number in range(1, CONNECTIONS + 1)]
+        feeds = [iter(Feed(number, small, large, letters_every=letters_every)) for number in range(1, CONNECTIONS + 1)]
         with running_hub(work / "hub", destinations=("platform",), mail=True) as hub, Meter(hub.process.pid) as whole:
             offer = Offer(hub.port, rate, seconds)
             with Meter(hub.process.pid) as taking:

@@ -90,7 +90,8 @@ class Hub:
 
     def under_way(self) -> int:
         """Deliveries that have not come to their end."""
-        return sum(self.stats()["deliveries"].get(work, 0) for work in ("pending", "sending", "retrying", "uncertain"))
+        deliveries = self.stats()["deliveries"]
+        return sum(deliveries.get(work, 0) for work in ("pending", "sending", "retrying", "uncertain"))
 
     def settled(self) -> float:
         """Wait until nothing is under way; seconds that it took. Raises SystemExit when it stops on the way."""

@@ -10,7 +10,9 @@ from bench.letters import Letters
 from bench.people import HOSPITAL, PS_AUTHORITY, ipp, pid
 
 #: Messages of one stay, and of how many stays one has it: all of A31 A01 A02 Z99 A31 A02 A03, and now and then the others.
-MERGES_EVERY, LETTERS_EVERY, LARGE_EVERY = 9, 6, 30
+MERGES_EVERY, LETTERS_EVERY = 9, 6
+#: Of the letters, one in how many is the large one.
+_LARGE_EVERY = 5
 
 _VERSION = "2.5^FRA^2.11|||||FRA|UNICODE UTF-8|FR||2.11^IHE_FRANCE-2.11-PAM"
 
@@ -18,9 +20,9 @@ _VERSION = "2.5^FRA^2.11|||||FRA|UNICODE UTF-8|FR||2.11^IHE_FRANCE-2.11-PAM"
 class Feed:
     """One connection's messages: control ids and bytes, without end. Two feeds share no patient."""
 
-    def __init__(self, number: int, small: Letters, large: Letters) -> None:
+    def __init__(self, number: int, small: Letters, large: Letters, *, letters_every: int = LETTERS_EVERY) -> None:
         self._rank = number
-        self._small, self._large = small, large
+        self._small, self._large, self._letters_every = small, large, letters_every
         self._serial = itertools.count(1)
         self._random = random.Random(number)
 
@@ -35,8 +37,8 @@ class Feed:
             yield self._message("Z99^ADT_A01", person, visit, moves[0], "20261120100000", action="UPDATE", original="A01")
             yield self._message("A31^ADT_A05", person, pv1="PV1|1|N")
             yield self._message("A03^ADT_A03", person, visit, moves[2], "20261121161500", unit="6270", left="20261121161500")
-            if stay % LETTERS_EVERY == 0:
-                letters = self._large if stay % LARGE_EVERY == 0 else self._small
+            if stay % self._letters_every == 0:
+                letters = self._large if stay // self._letters_every % _LARGE_EVERY == 0 else self._small
                 yield letters.letter(person)
             if stay % MERGES_EVERY == 0:
                 absorbed = person - 1

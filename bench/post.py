@@ -14,7 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bench.day import DOCTOR, LARGE, SMALL, START, Offer
-from bench.hub import Hub, running_hub
+from bench.hub import PATIENCE, Hub, running_hub
 from bench.letters import Letters
 from bench.mix import pdf
 from bench.processes import Meter
@@ -34,7 +34,7 @@ def post(work: Path, seconds: float, rate: float, wards: int) -> None:
         offer = Offer(hub.port, rate, seconds, connections=4)
         with Meter(hub.process.pid) as taking:
             asyncio.run(offer.run([_letters(number) for number in range(1, 5)]))
-        settled = hub.settled()
+        settled = _mailed(hub, len(offer.acknowledged))
         RATE.row(
             f"{rate:g}",
             f"{hub.mailed() / (seconds + settled):.1f}",
@@ -49,6 +49,19 @@ def post(work: Path, seconds: float, rate: float, wards: int) -> None:
         times = sorted(asyncio.run(_one_by_one(hub, list(itertools.islice(_structured(), wards)))))
         at = [times[int((len(times) - 1) * share)] * 1e3 for share in (0.5, 0.95, 1.0)]
         WARD.row(len(times), *(f"{one:.0f}" for one in at))
+
+
+def _mailed(hub: Hub, count: int) -> float:
+    """Wait until that many letters are in the mailbox; seconds that it took. Raises SystemExit when they stop coming on the way."""
+    began = moved = time.monotonic()
+    reached = -1
+    while (now := hub.mailed()) < count:
+        if now > reached:
+            reached, moved = now, time.monotonic()
+        if time.monotonic() - moved > PATIENCE:
+            raise SystemExit(f"the mail stopped at {now} of {count} letters")
+        time.sleep(0.02)
+    return time.monotonic() - began
 
 
 def _letters(rank: int) -> Iterator[tuple[bytes, bytes]]:
