@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from time import perf_counter
 from typing import Protocol
 
@@ -38,6 +39,8 @@ _TELL_EVERY = 60.0
 _STEP_BACK = 0.25
 #: How long it does when its destination is stopped.
 _STOPPED = 1.0
+#: How long before a part that ended by itself runs again.
+_AGAIN = 0.5
 
 
 class Parcels(Protocol):
@@ -120,10 +123,9 @@ class Dispatcher:
                 )
             )
         for name, station in self._stations.items():
-            self._tasks += [
-                asyncio.create_task(self._work(station, n), name=f"dispatch-{name}-{n}") for n in range(station.workers)
-            ]
-            self._tasks.append(asyncio.create_task(self._relay(station), name=f"relay-{name}"))
+            parts = {f"dispatch-{name}-{n}": partial(self._work, station, n) for n in range(station.workers)}
+            parts[f"relay-{name}"] = partial(self._relay, station)
+            self._tasks += [asyncio.create_task(self._kept_up(part, run), name=part) for part, run in parts.items()]
 
     def switches(self, destination: str) -> tuple[str, ...]:
         """What may stop a destination."""
@@ -145,6 +147,22 @@ class Dispatcher:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         for station in self._stations.values():
             await station.destination.close()
+
+    async def _kept_up(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a part again when it ends though nobody stopped it: what waits must not wait for the hub's next start."""
+        while True:
+            try:
+                await run()
+                return
+            except asyncio.CancelledError:
+                # Somebody cancelled this task, or only something that it waited for.
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                log.error("dispatch.part_ended", part=name, error="CancelledError")
+            except Exception as error:  # noqa: BLE001 - whatever it is, the part goes on
+                log.error("dispatch.part_ended", part=name, error=type(error).__name__)
+            await asyncio.sleep(_AGAIN)
 
     async def _relay(self, station: Station) -> None:
         lanes = self._ready[station.name]

@@ -27,7 +27,9 @@ class ReadyLanes:
         #: Lanes told of while a worker had them, and when they are due.
         self._again: dict[int, float] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        #: When the timer goes off; it cannot be asked itself, for a loop may give a plain handle for a time that is past.
+        self._timer_at = 0.0
         self._closing = asyncio.Event()
         self.overflowed = False
 
@@ -123,10 +125,11 @@ class ReadyLanes:
     def _set_timer(self) -> None:
         loop = asyncio.get_running_loop()
         if self._timer is not None:
-            if self._timer.when() <= self._later[0][0]:
+            if self._timer_at <= self._later[0][0]:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(self._later[0][0], self._on_time)
+        self._timer_at = self._later[0][0]
+        self._timer = loop.call_at(self._timer_at, self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None

@@ -65,6 +65,7 @@ EVENTS: Final[Mapping[str, Meaning]] = {
     "dispatch.command_failed": Meaning("A claim or a settlement could not be written; the lane is tried again.", _ASK_FOR_HELP),
     "dispatch.commit_unknown": Meaning("Nobody can say whether a claim or settlement is on the disk.", "Check the journal's disk."),
     "dispatch.fault": Meaning("A worker met something unforeseen in one lane, and goes on.", _ASK_FOR_HELP),
+    "dispatch.part_ended": Meaning("A part of dispatch ended though nobody stopped it; it runs again.", _ASK_FOR_HELP),
     "dispatch.relay_failed": Meaning(
         "The journal could not be asked for lanes that are due; asked again.", "Check the journal's disk."
     ),

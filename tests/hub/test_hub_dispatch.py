@@ -13,6 +13,7 @@ from liaison.adapters.memory import MemoryDestination
 from liaison.hub.claims import Claimed, Withheld
 from liaison.hub.contracts import Attempt, Delivered, Destination, Parcel, Refused, Unavailable, Uncertain
 from liaison.hub.dispatch import Dispatcher, Parcels, Station
+from liaison.hub.lanes import ReadyLanes
 from liaison.hub.parcels import EventParcels, EventShelf
 from liaison.hub.retry import RetryPolicy
 from tests.hub.bench import Bench, Clock, patient_of
@@ -246,6 +247,27 @@ async def test_stopping_leaves_what_is_under_way_to_the_next_start(bench: Bench)
     async with dispatching(bench, again):
         await eventually(lambda: done(bench))
     assert again.parcels[0].id == destination.parcels[0].id
+
+
+@pytest.mark.parametrize("fault", [KeyError("unforeseen"), asyncio.CancelledError()])
+async def test_a_part_that_ends_by_itself_runs_again(bench: Bench, monkeypatch: pytest.MonkeyPatch, fault: BaseException) -> None:
+    monkeypatch.setattr("liaison.hub.dispatch._AGAIN", 0.0)
+    monkeypatch.setattr("liaison.hub.dispatch.RELAY_EVERY", 0.001)
+    faults = [fault, fault]
+    give_back = ReadyLanes.give_back
+
+    def failing(lanes: ReadyLanes, patient: int, at: float | None) -> None:
+        give_back(lanes, patient, at)
+        if faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(ReadyLanes, "give_back", failing)
+    await bench.take(reading(*admission("1", "V1")))
+    destination = MemoryDestination()
+    async with dispatching(bench, destination, workers=1) as dispatcher:
+        await destination.wait_for(2)
+        await eventually(lambda: done(bench))
+        assert not faults and dispatcher.ended == ()
 
 
 async def test_a_journal_that_cannot_be_asked_for_a_moment_stops_no_relay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

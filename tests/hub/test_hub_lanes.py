@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import uvloop
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -134,6 +135,18 @@ async def test_past_its_bound_it_says_that_the_journal_knows_of_more() -> None:
         lanes.add(lane)
     assert lanes.overflowed and len(lanes) == 2
     assert [await lanes.take(), await lanes.take()] == [1, 2]
+
+
+def test_times_that_are_past_wake_their_lanes_on_the_loop_that_the_hub_runs_on() -> None:
+    async def past() -> list[int | None]:
+        lanes, now = ReadyLanes(), asyncio.get_running_loop().time()
+        # A timer that is due already is no timer on this loop.
+        for lane in (1, 2, 3):
+            lanes.add(lane, now - lane)
+        return [await lanes.take() for _ in range(3)]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert sorted(runner.run(past()), key=str) == [1, 2, 3]
 
 
 async def test_closing_wakes_whoever_waits() -> None:
