@@ -1,4 +1,4 @@
-"""``python -m bench burst|large|drain|day|post|directory|all``: prints Markdown tables for bench/README.md."""
+"""``python -m bench burst|large|drain|day|post|directory|full|all``: prints Markdown tables for bench/README.md."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from bench.burst import burst, sustained
 from bench.day import day
 from bench.directory import directory
+from bench.full import full
 from bench.large import large
 from bench.post import post
 from bench.report import machine
@@ -21,7 +22,7 @@ def numbers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["burst", "large", "drain", "day", "post", "directory", "all"]), default="all")
+@click.argument("what", type=click.Choice(["burst", "large", "drain", "day", "post", "directory", "full", "all"]), default="all")
 @click.option("--seconds", default=60.0, show_default=True, help="How long each row is measured.")
 @click.option("--connections", default="1,4,16,64", show_default=True, callback=numbers, help="Of the bursts.")
 @click.option(
@@ -29,7 +30,7 @@ def numbers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]
 )
 @click.option("--size", default=600_000, show_default=True, help="Bytes of a large message.")
 def main(what: str, seconds: float, connections: tuple[int, ...], rates: tuple[int, ...], size: int) -> None:
-    """Measure a whole hub from outside."""
+    """Measure a whole hub from outside; ``full`` fills 22 GB of disk for a moment, and is not part of ``all``."""
     WORK.mkdir(exist_ok=True)
     click.echo(f"{machine(WORK)}; {seconds:g} s a row\n")
     if what in ("burst", "all"):
@@ -46,6 +47,9 @@ def main(what: str, seconds: float, connections: tuple[int, ...], rates: tuple[i
         click.echo()
     if what in ("large", "all"):
         large(WORK, seconds, (1, 4), size)
+        click.echo()
+    if what == "full":
+        full(WORK, seconds, 3_000_000)
         click.echo()
     if what in ("directory", "all"):
         directory(WORK)

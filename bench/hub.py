@@ -138,9 +138,17 @@ class Hub:
 
 @contextlib.contextmanager
 def running_hub(folder: Path, *, destinations: Sequence[str] = DESTINATIONS, mail: bool = False) -> Generator[Hub]:
-    """A hub with an empty journal in ``folder``, delivering events to destinations of a sink, and letters to a mailbox."""
+    """A hub with an empty journal in ``folder``, which is removed at the end."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    with hub_in(folder, destinations=destinations, mail=mail) as hub:
+        yield hub
+    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def hub_in(folder: Path, *, destinations: Sequence[str] = DESTINATIONS, mail: bool = False) -> Generator[Hub]:
+    """A hub on what ``folder`` holds, delivering events to destinations of a sink, and letters to a mailbox."""
     with contextlib.ExitStack() as servers:
         (sink,) = servers.enter_context(server("bench.sink"))
         asked, mails = servers.enter_context(server("bench.mailbox", ports=2)) if mail else (0, 0)
@@ -162,7 +170,6 @@ def running_hub(folder: Path, *, destinations: Sequence[str] = DESTINATIONS, mai
                 process.wait(60)
             finally:
                 process.kill()
-    shutil.rmtree(folder)
 
 
 def free_port() -> int:
