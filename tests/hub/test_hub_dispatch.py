@@ -266,8 +266,8 @@ async def test_a_part_that_ends_by_itself_runs_again(bench: Bench, monkeypatch: 
     destination = MemoryDestination()
     async with dispatching(bench, destination, workers=1) as dispatcher:
         await destination.wait_for(2)
-        await eventually(lambda: done(bench))
-        assert not faults and dispatcher.ended == ()
+        await eventually(lambda: done(bench) and not faults)
+        assert dispatcher.ended == ()
 
 
 async def test_a_journal_that_cannot_be_asked_for_a_moment_stops_no_relay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
