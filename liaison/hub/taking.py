@@ -17,6 +17,7 @@ from liaison.care.stay import fold_movement
 from liaison.events.envelope import Event, to_cloudevent_json
 from liaison.finding import Finding
 from liaison.hub.crossing import Proposals, holder_elsewhere, is_shared, met
+from liaison.hub.entries import document_entries, patient_entries
 from liaison.hub.following import Following, holder_of
 from liaison.hub.given import given_as
 from liaison.hub.journal.queries import event_id
@@ -26,7 +27,6 @@ from liaison.hub.journal.records import (
     EventRecord,
     EventRefs,
     IdentifierRecord,
-    Key,
     PatientRecord,
     Record,
     StayRecord,
@@ -219,30 +219,8 @@ class Taking:
             self.records.append(after)
 
     def _index(self, identifiers: Iterable[Identifier], number: int, *, merged: bool = False) -> None:
-        for identifier in identifiers:
-            blind = self._index_of.of(identifier)
-            key: Key = ("identifier", blind)
-            known = self._view.identifier(blind) if self._view.knows(key) else None
-            if known is None or (known.id != number and self._may_move(identifier, known, merged)):
-                self.records.append(IdentifierRecord(blind=blind, target="patient", id=number))
-            if self._policy.several and identifier.kind is IdentifierKind.INS:
-                self._index_everywhere(identifier, number)
-
-    def _index_everywhere(self, ins: Identifier, number: int) -> None:
-        blind = self._index_of.everywhere(ins)
-        if self._view.knows(("identifier", blind)):
-            known = self._view.identifier(blind)
-            if known is None or (known.id != number and self._may_move(ins, known, merged=False)):
-                self.records.append(IdentifierRecord(blind=blind, target="patient", id=number))
-
-    def _may_move(self, identifier: Identifier, known: IdentifierRecord, merged: bool) -> bool:
-        """Whether an identifier may lead to another patient: a number by a merge, any when nobody has it any more."""
-        if merged and identifier.kind is not IdentifierKind.INS:
-            return True
-        if not self._view.knows(("patient", known.id)):
-            return False
-        holder = followed(self._view, known.id)
-        return holder is None or (identifier.kind is IdentifierKind.INS and identifier not in holder.state.active_identifiers)
+        several = self._policy.several
+        self.records += patient_entries(self._view, self._index_of, identifiers, number, merged=merged, several=several)
 
     def _known_patient(self, identifiers: tuple[Identifier, ...]) -> PatientRecord:
         if self.patient is None:
@@ -348,7 +326,7 @@ class Taking:
         )
         earlier = {blind: token for one in (*chain.values(), *((before,) if before else ())) for blind, token in one.mailed}
         self.records.append(self._letters(fact, record, told[-1][1] if told else "", earlier))
-        self._index_document(fact, number, known)
+        self.records += document_entries(self._index_of, fact, number, known)
 
     def _with_stay(self, fact: DocumentFact, patient: PatientRecord) -> DocumentFact:
         """The fact with what its stay knows and the message leaves out, where a rule asks for it."""
@@ -429,17 +407,6 @@ class Taking:
     def _owner(self, record: DocumentRecord) -> int | None:
         owner = followed(self._view, record.patient)
         return None if owner is None else owner.id
-
-    def _index_document(self, fact: DocumentFact, number: int, known: Mapping[bytes, DocumentRecord | None]) -> None:
-        own, of_set, *_ = document_blinds(self._index_of, fact)
-        if known[own] is None:
-            self.records.append(IdentifierRecord(blind=own, target="document", id=number))
-        newest = known[of_set]
-        if newest is None or (newest.id != number and newest.state.version <= fact.version):
-            self.records.append(IdentifierRecord(blind=of_set, target="document", id=number))
-        if fact.replaces:
-            successor = self._index_of.named("document-successor", "", fact.replaces)
-            self.records.append(IdentifierRecord(blind=successor, target="document", id=number))
 
     # Telling ----------------------------------------------------------------------------------------------------------------------
 
