@@ -89,7 +89,8 @@ def write_ts(at: datetime, precision: Precision = Precision.SECOND) -> str:
     """``at`` as HL7 writes it: the zone follows wherever a time of day is written. Raises ValueError for a naive time."""
     if at.tzinfo is None:
         raise ValueError("an HL7 time is written from an aware datetime")
-    written = f"{at.year:04d}{at:%m%d%H%M%S}"[: _LENGTHS[precision]]
+    iso = at.isoformat(timespec="microseconds")  # several times faster than strftime, which each reply would wait for
+    written = f"{iso[:4]}{iso[5:7]}{iso[8:10]}{iso[11:13]}{iso[14:16]}{iso[17:19]}"[: _LENGTHS[precision]]
     if precision == Precision.FRACTION:
-        written += f".{at.microsecond // 100:04d}"
-    return written if precision <= Precision.DAY else written + f"{at:%z}"[:5]
+        written += iso[19:24]
+    return written if precision <= Precision.DAY else written + iso[26:29] + iso[30:32]
