@@ -37,10 +37,11 @@ class Feed:
             yield self._message("Z99^ADT_A01", person, visit, moves[0], "20261120100000", action="UPDATE", original="A01")
             yield self._message("A31^ADT_A05", person, pv1="PV1|1|N")
             yield self._message("A03^ADT_A03", person, visit, moves[2], "20261121161500", unit="6270", left="20261121161500")
-            if stay % self._letters_every == 0:
-                letters = self._large if stay // self._letters_every % _LARGE_EVERY == 0 else self._small
+            turn = stay + 2 * self._rank  # feeds that went in step would send all their large letters in one moment
+            if turn % self._letters_every == 0:
+                letters = self._large if turn // self._letters_every % _LARGE_EVERY == 0 else self._small
                 yield letters.letter(person)
-            if stay % MERGES_EVERY == 0:
+            if turn % MERGES_EVERY == 0:  # who is absorbed had no letter: one on its way would be held
                 absorbed = person - 1
                 mrg = f"MRG|{ipp(absorbed)}^^^{HOSPITAL}^PI"
                 yield self._message("A40^ADT_A39", person, pv1="", last=mrg)
