@@ -56,6 +56,7 @@ def full(work: Path, seconds: float, messages: int, *, connections: int = 64) ->
     FULL.head()
     for grown in (False, True):
         before = grow(journal, messages) if grown else 0
+        newest = _newest(journal) if grown else 0
         acked = work / "acked.ids"
         acked.unlink(missing_ok=True)
         began = time.monotonic()
@@ -64,7 +65,6 @@ def full(work: Path, seconds: float, messages: int, *, connections: int = 64) ->
             result = generator.load(program, hub.port, connections=connections, seconds=seconds, acked=acked)
             if not grown:
                 hub.drain()
-        taken = _count(journal) - before
         FULL.row(
             f"{before:,}",
             f"{journal.stat().st_size / 1e9:.1f}",
@@ -74,7 +74,7 @@ def full(work: Path, seconds: float, messages: int, *, connections: int = 64) ->
             f"{result['p95_ms']:.1f}",
             f"{result['p99_ms']:.1f}",
             f"{whole.rss:.0f} / {whole.pss:.0f}",
-            len(acked.read_text("ascii").split()) - taken,
+            len(set(acked.read_text("ascii").split()) - _taken(journal, newest)),
         )
     shutil.rmtree(folder)
 
@@ -115,3 +115,14 @@ def _copied(table: JournalTable, column: str, copy: int) -> str:
 def _count(journal: Path) -> int:
     with closing(sqlite3.connect(journal)) as database:
         return int(database.execute("SELECT count(*) FROM message").fetchone()[0])
+
+
+def _newest(journal: Path) -> int:
+    with closing(sqlite3.connect(journal)) as database:
+        return int(database.execute("SELECT max(id) FROM message").fetchone()[0])
+
+
+def _taken(journal: Path, newest: int) -> set[str]:
+    """MSH-10 of the messages that came after ``newest``."""
+    with closing(sqlite3.connect(journal)) as database:
+        return {row[0] for row in database.execute("SELECT control_id FROM message WHERE id > ?", (newest,))}
