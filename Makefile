@@ -7,13 +7,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CORPUS := $(wildcard ../shared/corpus)
 JOBS ?= 2
 
-.PHONY: demo test check bench clean install install-test servers
+.PHONY: demo test nightly check bench clean install install-test servers
 
 demo: install
 	$(BIN)/liaison demo
 
 test: install-test servers
 	$(if $(CORPUS),LIAISON_CORPUS=$(abspath $(CORPUS))) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+# The properties of stays over many more cases than each change is tried on.
+nightly: install-test
+	LIAISON_EXAMPLES=10000 $(BIN)/python -m pytest -n $(JOBS) tests/care
 
 check: install-test
 	$(BIN)/ruff check .

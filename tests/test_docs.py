@@ -26,6 +26,7 @@ from liaison.hub.contracts import Verdict
 from liaison.hub.states import Work
 from liaison.rules.decision import Objection
 from liaison.service import findings as findings_reference
+from liaison.service import triggers as triggers_reference
 from liaison.service.explaining import FileExplainer
 from liaison.service.kinds import DESTINATION_KINDS, SOURCE_KINDS
 from liaison.service.loader import read_configuration
@@ -39,6 +40,7 @@ README = ROOT / "README.md"
 WRITTEN = sorted([README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS.glob("*.md")])
 PAGES = [*WRITTEN, *sorted(DOCS.glob("*/*.md"))]
 FINDINGS, CLI = DOCS / "reference" / "findings.md", DOCS / "reference" / "cli.md"
+TRIGGERS_PAGE = DOCS / "reference" / "triggers.md"
 COMMANDS = dict(cli_reference.commands(main))
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -137,9 +139,14 @@ def test_every_verdict_has_its_reply() -> None:
     assert not {verdict for verdict in Verdict if f"\n| {verdict}" not in table}
 
 
-def test_every_trigger_that_is_understood_is_listed() -> None:
+def test_the_page_of_triggers_is_the_one_that_the_tables_make() -> None:
+    made = triggers_reference.reference_page()
+    assert TRIGGERS_PAGE.read_text("utf-8") == made, "run: python -m liaison.service.triggers > docs/reference/triggers.md"
+
+
+def test_every_trigger_that_has_no_effect_yet_is_said() -> None:
     page = (DOCS / "connecting.md").read_text("utf-8")
-    assert not {code for code, trigger in TRIGGERS.items() if trigger.handling is not Handling.IGNORED and f"`{code}`" not in page}
+    assert not {code for code, trigger in TRIGGERS.items() if trigger.handling is Handling.IGNORED and f"`{code}`" not in page}
 
 
 def test_rules_and_events_that_pages_name_exist() -> None:

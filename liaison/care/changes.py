@@ -49,7 +49,7 @@ class Remembering(Private, frozen=True, kw_only=True, omit_defaults=True):
 
 State = TypeVar("State", bound=Remembering)
 
-#: Changes that only speak of an earlier one, or end all: nothing ever undoes them.
+#: Changes that nothing ever undoes, but for a ``stay.updated`` that is the first to speak of its movement.
 _NEVER_UNDONE = frozenset(
     {
         "stay.updated",
@@ -58,6 +58,7 @@ _NEVER_UNDONE = frozenset(
         "identity.updated",
         "identity.merged",
         "identity.identifier-changed",
+        "identity.unlinked",
         "document.withdrawn",
     }
 )
@@ -73,7 +74,7 @@ def remember(state: State, told: Sequence[tuple[Change, str]]) -> State:
     for change, event_id in told:
         if change.cancels:
             known = [one for one in known if one.about != change.about or one.type != change.undoes]
-        if change.type not in _NEVER_UNDONE:
+        if change.type not in _NEVER_UNDONE or (change.type == "stay.updated" and not change.undoes):
             known.append(Told(about=change.about, type=change.type, event_id=event_id))
     kept = tuple(known)
     return state if kept == state.told else msgspec.structs.replace(state, told=kept)

@@ -21,6 +21,8 @@ class IdentityAction(enum.StrEnum):
     ASSERT = "assert"  #: A28, A31 and the PID of every other message
     MERGE = "merge"  #: A40: ``absorbed`` goes into ``identifiers``
     CHANGE_IDENTIFIER = "change-identifier"  #: A47: ``absorbed`` is replaced by ``identifiers``, or removed when INS is deleted
+    LINK = "link"  #: A24: the records of ``identifiers`` and ``linked`` are of one person, and stay two
+    UNLINK = "unlink"  #: A37: they are not
 
 
 class IdentityFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="identity"):
@@ -38,6 +40,8 @@ class IdentityFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="
     removes_ins: bool = False
     #: MRG-1: what is absorbed or replaced.
     absorbed: tuple[Identifier, ...] = ()
+    #: The other record of a link: its second PID.
+    linked: tuple[Identifier, ...] = ()
     #: None when the message does not say; kept from before then.
     treating_physician: Professional | None = None
     #: Death, where PID-29/30 says so; ``died`` may be true without a date.
@@ -49,6 +53,11 @@ class IdentityFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="
     of_identity: bool = False
     #: EVN-2, else MSH-7.
     recorded_at: datetime
+
+    @property
+    def others(self) -> tuple[Identifier, ...]:
+        """What names another record than the patient's own: absorbed, replaced or linked."""
+        return (*self.absorbed, *self.linked) if self.absorbed or self.linked else ()
 
 
 class MovementAction(enum.StrEnum):
@@ -100,7 +109,12 @@ class MovementFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="
     finess: str = ""
     admitted_at: datetime | None = None
     discharged_at: datetime | None = None
+    #: PV2-8, else EVN-3 of a preadmission or a pending admission.
+    expected_admission_at: datetime | None = None
+    #: PV2-9, else EVN-3 of a planned discharge.
     expected_discharge_at: datetime | None = None
+    #: PV2-47: when somebody on leave is expected back.
+    expected_return_at: datetime | None = None
     #: ZFM-2, else PV1-36: how the patient left. Empty when not said.
     discharge_mode: str = ""
     #: ZFM-4: code of the destination.

@@ -45,7 +45,9 @@ class Version(Private, frozen=True, kw_only=True, omit_defaults=True):
     preadmission: Identifier | None = None
     admitted_at: datetime | None = None
     discharged_at: datetime | None = None
+    expected_admission_at: datetime | None = None
     expected_discharge_at: datetime | None = None
+    expected_return_at: datetime | None = None
     discharge_mode: str = ""
     discharge_destination: str = ""
     discharge_finess: str = ""
@@ -106,7 +108,9 @@ def version_of(fact: MovementFact) -> Version:
         preadmission=fact.preadmission,
         admitted_at=fact.admitted_at,
         discharged_at=fact.discharged_at,
+        expected_admission_at=fact.expected_admission_at,
         expected_discharge_at=fact.expected_discharge_at,
+        expected_return_at=fact.expected_return_at,
         discharge_mode=fact.discharge_mode,
         discharge_destination=fact.discharge_destination,
         discharge_finess=fact.discharge_finess,
@@ -277,7 +281,9 @@ def _corrected(before: Version, after: Version) -> Version:
         preadmission=after.preadmission or before.preadmission,
         admitted_at=after.admitted_at or (before.admitted_at if same_time else None),
         discharged_at=after.discharged_at or (before.discharged_at if same_time else None),
+        expected_admission_at=after.expected_admission_at or before.expected_admission_at,
         expected_discharge_at=after.expected_discharge_at or before.expected_discharge_at,
+        expected_return_at=after.expected_return_at or before.expected_return_at,
         discharge_mode=after.discharge_mode or before.discharge_mode,
         discharge_destination=after.discharge_destination or before.discharge_destination,
         discharge_finess=after.discharge_finess or before.discharge_finess,

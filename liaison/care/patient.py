@@ -11,6 +11,7 @@ import msgspec
 from liaison.care.changes import Change, Remembering
 from liaison.care.facts import IdentityAction, IdentityFact
 from liaison.care.identifiers import Identifier, IdentifierKind
+from liaison.care.links import Link, link_changes, linked_ids, links_of_both, with_link
 from liaison.care.person import Ins, Professional, Traits
 from liaison.private import Private
 
@@ -55,6 +56,8 @@ class Patient(Remembering, frozen=True, kw_only=True, omit_defaults=True):
     absorbed: tuple[str, ...] = ()
     #: Id of the patient that this one was merged into; empty while it stands for itself.
     merged_into: str = ""
+    #: By the other's id.
+    links: tuple[Link, ...] = ()
     #: When the newest assertion was recorded.
     recorded_at: datetime
     #: Counts the differences that matter; an assertion that only confirms leaves it.
@@ -65,16 +68,24 @@ class Patient(Remembering, frozen=True, kw_only=True, omit_defaults=True):
         """The identifiers that are valid today."""
         return tuple(one for one in self.identifiers if one not in self.retired) if self.retired else self.identifiers
 
+    @property
+    def linked(self) -> tuple[str, ...]:
+        """Ids of the other records that are this person's too."""
+        return linked_ids(self.links)
+
+
+_OF_ONE = (IdentityAction.ASSERT, IdentityAction.CHANGE_IDENTIFIER)
+
 
 def fold_identity(before: Patient | None, fact: IdentityFact, *, patient_id: str) -> Patient:
     """``before`` after an assertion (A28, A31, any PID) or a change of identifier (A47); ``patient_id`` names a new one.
 
     What the message leaves out is unchanged. An assertion older than the last one of the same authority adds identifiers
     only, and one under a retired identifier changes nothing: it describes the record that was given up.
-    Raises ValueError for a merge, which has two patients: see fold_merge.
+    Raises ValueError for a merge or a link, which have two patients: see fold_merge and fold_link.
     """
-    if fact.action is IdentityAction.MERGE:
-        raise ValueError("a merge concerns two patients: use fold_merge")
+    if fact.action not in _OF_ONE:
+        raise ValueError("this concerns two patients: use fold_merge or fold_link")
     if fact.action is IdentityAction.CHANGE_IDENTIFIER:
         return _with_identifiers_changed(before, fact, patient_id)
     if before is None:
@@ -109,6 +120,7 @@ def fold_merge(
             died=after.died or absorbed.died,
             died_at=after.died_at or absorbed.died_at,
             death_recorded_at=after.death_recorded_at or absorbed.death_recorded_at,
+            links=links_of_both(after.links, absorbed.links, but=(after.id, absorbed.id)),
         )
         if not absorbed.merged_into:
             absorbed = msgspec.structs.replace(absorbed, merged_into=before.id, revision=absorbed.revision + 1)
@@ -118,6 +130,14 @@ def fold_merge(
         retired=_union(_without(after.retired, fact.identifiers), given_up),
     )
     return _counted(before, _asserted(after, fact)), absorbed
+
+
+def fold_link(before: Patient, fact: IdentityFact, *, other: str) -> Patient:
+    """``before`` after an A24 or an A37 with the patient ``other`` (PAM.fr §4.3)."""
+    link = Link(other=other, linked=fact.action is IdentityAction.LINK, recorded_at=fact.recorded_at)
+    links = with_link(before.links, link)
+    changes = linked_ids(links) != before.linked
+    return before if links == before.links else msgspec.structs.replace(before, links=links, revision=before.revision + changes)
 
 
 def patient_changes(before: Patient | None, after: Patient) -> tuple[Change, ...]:
@@ -131,6 +151,8 @@ def patient_changes(before: Patient | None, after: Patient) -> tuple[Change, ...
     kind = _identity_change(before, after)
     if kind:
         changes.append(Change(type=kind, at=after.recorded_at, about="identity", revision=after.revision))
+    if after.links:
+        changes += link_changes(() if before is None else before.links, after.links, revision=after.revision)
     if after.died and (before is None or not before.died):
         at = after.died_at or after.recorded_at
         changes.append(Change(type="patient.deceased", at=at, about="death", revision=after.revision))
@@ -221,6 +243,7 @@ def _asserted(before: Patient, fact: IdentityFact) -> Patient:
         confidential=before.confidential or fact.confidential,
         absorbed=before.absorbed,
         merged_into=before.merged_into,
+        links=before.links,
         recorded_at=max(before.recorded_at, at),
         revision=before.revision,
         told=before.told,

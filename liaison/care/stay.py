@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from liaison.care.changes import Change, Remembering
-from liaison.care.effects import ADMIT, EXPECT, Effect, StayStatus
+from liaison.care.effects import Effect, StayStatus
 from liaison.care.facts import MovementFact, Place
 from liaison.care.identifiers import Identifier
 from liaison.care.movement import Movement, Step, steps_of, version_of, with_version
@@ -40,7 +40,11 @@ class Stay(Remembering, frozen=True, kw_only=True, omit_defaults=True):
     preadmission: Identifier | None = None
     #: PV1-44 of the admission, else its ZBE-2.
     admitted_at: datetime | None = None
+    expected_admission_at: datetime | None = None
     expected_discharge_at: datetime | None = None
+    #: Since when the patient is away and expected back; None while they are there.
+    on_leave_since: datetime | None = None
+    expected_return_at: datetime | None = None
     #: PV1-45 of the discharge, else its ZBE-2; None while the patient is there.
     discharged_at: datetime | None = None
     #: ZFM-2, else PV1-36.
@@ -109,7 +113,10 @@ def _applied(before: Stay | None, fact: MovementFact, stay_id: str, patient_id: 
         episode=end.episode,
         preadmission=end.preadmission,
         admitted_at=end.admitted_at,
+        expected_admission_at=end.expected_admission_at,
         expected_discharge_at=end.expected_discharge_at,
+        on_leave_since=end.on_leave_since,
+        expected_return_at=end.expected_return_at,
         discharged_at=end.discharged_at,
         discharge_mode=end.discharge_mode,
         destination=end.destination,
@@ -131,7 +138,7 @@ def _changes(before: Stay | None, after: Stay, now: Timeline) -> tuple[Change, .
     changes: list[Change] = []
     for number, step in enumerate(now.steps):
         effect = step.effect
-        if effect is None or step.ids not in touched:
+        if effect is None or not effect.tells or step.ids not in touched:
             continue
         old = next((past[key] for key in _keys(step) if key in past), None)
         told, undoes, about = now.tells[number], "", _about(after, step)
@@ -139,7 +146,7 @@ def _changes(before: Stay | None, after: Stay, now: Timeline) -> tuple[Change, .
             if old is not None and old.cancelled:
                 continue
             undoes = _told_type(after, about, effect)
-            gone = after.status is StayStatus.CANCELLED and (effect is ADMIT or effect is EXPECT)
+            gone = after.status is StayStatus.CANCELLED and effect.begins
             told = "stay.cancelled" if gone else "stay.updated"
         elif old is not None and not old.cancelled:
             if _matter(old) == _matter(step):
@@ -219,7 +226,9 @@ def _matter(step: Step) -> tuple[object, ...]:
         content.episode,
         content.admitted_at,
         content.discharged_at,
+        content.expected_admission_at,
         content.expected_discharge_at,
+        content.expected_return_at,
         content.discharge_mode,
         content.discharge_destination,
         content.discharge_finess,

@@ -7,11 +7,14 @@ from datetime import datetime
 from itertools import pairwise
 
 from liaison.care import notes
-from liaison.care.effects import ADMIT, DISCHARGE, EXPECT, RECLASS, TRANSFER, Effect, StayStatus
+from liaison.care.effects import ADMIT, DISCHARGE, LEAVE, RECLASS, RETURN, TRANSFER, Effect, StayStatus
 from liaison.care.facts import MovementAction, Place
 from liaison.care.identifiers import Identifier
 from liaison.care.movement import Movement, Step, Version, moved, steps_of, version_order, with_loose_version
 from liaison.care.person import Professional
+
+#: Whoever is admitted or leaves for good is on leave no more, though nobody told of their return.
+_ENDS_LEAVE = (ADMIT, RETURN, DISCHARGE)
 
 
 class Timeline:
@@ -25,7 +28,10 @@ class Timeline:
         self.episode: Identifier | None = None
         self.preadmission: Identifier | None = None
         self.admitted_at: datetime | None = None
+        self.expected_admission_at: datetime | None = None
         self.expected_discharge_at: datetime | None = None
+        self.on_leave_since: datetime | None = None
+        self.expected_return_at: datetime | None = None
         self.discharged_at: datetime | None = None
         self.discharge_mode = ""
         self.destination = ""
@@ -53,7 +59,7 @@ class Timeline:
                     told = effect.tells
                     if not step.inserted:
                         noted.add(notes.CANCEL_OF_UNKNOWN)
-                elif annulled is not None and step.content.at >= annulled and effect is not EXPECT:
+                elif annulled is not None and step.content.at >= annulled and not effect.expects:
                     pass
                 else:
                     if not step.inserted:
@@ -61,7 +67,7 @@ class Timeline:
                     if self.status not in effect.impossible:
                         told = self._apply(effect, step.content)
                         stands = True
-                    elif effect is not EXPECT:
+                    elif not effect.expects:
                         noted.add(notes.MOVEMENT_AFTER_DISCHARGE)
             self.tells.append(told)
             self._belong(step)
@@ -83,6 +89,9 @@ class Timeline:
 
     def _apply(self, effect: Effect, content: Version) -> str:
         told = effect.tells
+        if not told:
+            self.status = effect.status if self.status is StayStatus.UNKNOWN else self.status
+            return told
         was_present = self.status is StayStatus.PRESENT
         place = moved(self.place, content.place)
         if effect is ADMIT:
@@ -101,11 +110,19 @@ class Timeline:
             if self.status is StayStatus.DISCHARGED:
                 told = "stay.updated"
             self._discharge(content)
+        elif effect is LEAVE:
+            if self.on_leave_since is not None:
+                told = "stay.updated"
+            self.on_leave_since = self.on_leave_since or content.at
+            self.expected_return_at = content.expected_return_at or self.expected_return_at
+        if effect in _ENDS_LEAVE:
+            self.on_leave_since = self.expected_return_at = None
         if not self._admission_known:
             self.admitted_at = self.admitted_at or content.admitted_at
         self.status = effect.status
         self.place = place
         self.patient_class = content.patient_class or self.patient_class
+        self.expected_admission_at = content.expected_admission_at or self.expected_admission_at
         self.expected_discharge_at = content.expected_discharge_at or self.expected_discharge_at
         self.attending_physician = content.attending_physician or self.attending_physician
         self.referring_physician = content.referring_physician or self.referring_physician
@@ -129,7 +146,7 @@ class Timeline:
         cancelled = [step for step in self.steps if step.cancelled and step.effect is not None]
         if not cancelled:
             return
-        if any(step.effect in (ADMIT, EXPECT) for step in cancelled):
+        if any(step.effect is not None and step.effect.begins for step in cancelled):
             self.status = StayStatus.CANCELLED
             said = cancelled[0].content
         else:

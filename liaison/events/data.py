@@ -107,8 +107,12 @@ class VenueData(Private, frozen=True, kw_only=True, omit_defaults=True):
     #: PV1-2.
     patient_class: str = ""
     place: PlaceData = PlaceData()
+    expected_admission_at: datetime | None = None
     admitted_at: datetime | None = None
     expected_discharge_at: datetime | None = None
+    #: Since when the patient is away for a while, and until when; absent while they are there.
+    on_leave_since: datetime | None = None
+    expected_return_at: datetime | None = None
     discharged_at: datetime | None = None
     discharge: DischargeData | None = None
     attending_physician: ProfessionalData | None = None
@@ -116,7 +120,14 @@ class VenueData(Private, frozen=True, kw_only=True, omit_defaults=True):
     def __post_init__(self) -> None:
         if self.status not in get_args(Status):
             raise InvalidEventError("stay.status: not one of the known states")
-        for when in (self.admitted_at, self.expected_discharge_at, self.discharged_at):
+        for when in (
+            self.expected_admission_at,
+            self.admitted_at,
+            self.expected_discharge_at,
+            self.on_leave_since,
+            self.expected_return_at,
+            self.discharged_at,
+        ):
             if when is not None and when.tzinfo is None:
                 raise InvalidEventError("stay: every time carries its offset")
 
@@ -138,6 +149,8 @@ class IdentityData(Private, frozen=True, kw_only=True, omit_defaults=True):
     treating_physician: ProfessionalData | None = None
     #: Opaque ids of the patients that were merged into this one: their events are about this patient from now on.
     absorbed: tuple[str, ...] = ()
+    #: Opaque ids of other records of this person, as the hospital says: they stay separate, and so do their stays.
+    linked: tuple[str, ...] = ()
     #: IPP that were absorbed or replaced: what a reader filed under them belongs to this patient.
     retired_ipp: tuple[IdentifierData, ...] = ()
     deceased: bool = False

@@ -66,10 +66,12 @@ class Visit(Private, frozen=True, kw_only=True):
     discharged_to: str
     #: PV1-41 = D.
     closes_episode: bool
-    #: PV1-44, PV1-45, PV2-9.
+    #: PV1-44, PV1-45, PV2-8, PV2-9, PV2-47.
     admitted_at: datetime | None
     discharged_at: datetime | None
+    expected_admission_at: datetime | None
     expected_discharge_at: datetime | None
+    expected_return_at: datetime | None
     #: PV1-51 = V.
     annuls_visit_only: bool
     #: PV1-16 or PV2-22 = Y.
@@ -105,7 +107,9 @@ def read_visit(pv1: Segment, pv2: Segment | None, zone: tzinfo, findings: list[F
         closes_episode=pv1.value(41).strip().upper() == "D",
         admitted_at=read_time(pv1, 44, zone, findings),
         discharged_at=read_time(pv1, 45, zone, findings),
+        expected_admission_at=read_time(pv2, 8, zone, findings) if pv2 else None,
         expected_discharge_at=read_time(pv2, 9, zone, findings) if pv2 else None,
+        expected_return_at=read_time(pv2, 47, zone, findings) if pv2 else None,
         annuls_visit_only=pv1.value(51).strip().upper() == "V",
         protected=pv1.value(16).strip().upper() == "Y" or bool(pv2 and pv2.value(22).strip().upper() == "Y"),
     )

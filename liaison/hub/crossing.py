@@ -115,7 +115,7 @@ class Proposals:
             self._new[blind] = proposed
         for fact in proposed.facts:
             if isinstance(fact, IdentityFact):
-                for names in (fact.identifiers, fact.absorbed):
+                for names in (fact.identifiers, fact.others):
                     self.concerned = self.concerned or find_patient(self._view, self._index, names, None)[0]
 
     def records(self, moment: Moment, *, message: int, source: str, establishment: str, subject: str) -> tuple[ProposalRecord, ...]:

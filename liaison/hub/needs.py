@@ -22,8 +22,8 @@ def fact_keys(view: View, index: BlindIndex, policy: Policy, facts: Iterable[Fac
         match fact:
             case IdentityFact():
                 keys += patient_keys(view, index, fact.identifiers)
-                if fact.absorbed:
-                    keys += patient_keys(view, index, fact.absorbed)
+                if fact.others:
+                    keys += patient_keys(view, index, fact.others)
                 if policy.several:
                     keys += _elsewhere_keys(view, index, fact)
                 if policy.follows:

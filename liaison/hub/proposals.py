@@ -106,7 +106,7 @@ class PatientsOf(Private, frozen=True, kw_only=True):
         found: dict[int, PatientRecord] = {}
         for fact in self.accept.proposal.facts:
             if isinstance(fact, IdentityFact):
-                people = [find_patient(view, index, (one,), fact.traits)[0] for one in (*fact.identifiers, *fact.absorbed)]
+                people = [find_patient(view, index, (one,), fact.traits)[0] for one in (*fact.identifiers, *fact.others)]
                 people.append(holder_elsewhere(view, index, fact) if self.accept.policy.several else None)
                 found.update((one.id, one) for one in people if one is not None)
         return tuple(found.values()), ()

@@ -12,7 +12,7 @@ from liaison.care.facts import DocumentAction, DocumentFact, Fact, IdentityActio
 from liaison.care.identifiers import Identifier, IdentifierKind
 from liaison.care.movement import TooManyMovementsError
 from liaison.care.notes import findings_of_notes
-from liaison.care.patient import Patient, fold_identity, fold_merge, patient_changes
+from liaison.care.patient import Patient, fold_identity, fold_link, fold_merge, patient_changes
 from liaison.care.stay import fold_movement
 from liaison.events.envelope import Event, to_cloudevent_json
 from liaison.finding import Finding
@@ -115,6 +115,8 @@ class Taking:
             match fact:
                 case IdentityFact(action=IdentityAction.MERGE):
                     self._merge(fact)
+                case IdentityFact(action=IdentityAction.LINK | IdentityAction.UNLINK):
+                    self._link(fact)
                 case IdentityFact():
                     self._identity(fact)
                 case MovementFact():
@@ -179,6 +181,18 @@ class Taking:
         if absorbed is not None and absorbed.id != number:
             after = self._carried(after, absorbed)
         self._tell_patient(survivor, self._followed(fact, survivor, after))
+
+    def _link(self, fact: IdentityFact) -> None:
+        """Two records are of one person, or are not: each remembers the other, and nothing else of them changes."""
+        one, other = (find_patient(self._view, self._index_of, names, None)[0] for names in (fact.identifiers, fact.linked))
+        if one is None or other is None:
+            raise Contradiction(NOBODY)
+        if one.id == other.id:
+            self.patient = one
+            return
+        for record, opposite in ((other, one), (one, other)):
+            state = fold_link(record.state, fact, other=opposite.state.id)
+            self._tell_patient(record, replace(record, state=state))
 
     def _contest(self, identifiers: Iterable[Identifier]) -> None:
         """Note with its holder that somebody else claims an INS: nobody may be followed by it alone."""

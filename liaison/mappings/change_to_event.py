@@ -77,6 +77,7 @@ def event_from_change(
             patient=_person(patient, (patient.asserted_by,)),
             treating_physician=_professional(patient.treating_physician),
             absorbed=patient.absorbed,
+            linked=patient.linked,
             retired_ipp=tuple(
                 _identifier(one)
                 for one in patient.retired
@@ -164,8 +165,11 @@ def _venue(stay: Stay, finess: str) -> VenueData:
             uf_medical_label=place.uf_medical_label,
             uf_care=place.uf_care,
         ),
+        expected_admission_at=stay.expected_admission_at,
         admitted_at=stay.admitted_at,
         expected_discharge_at=stay.expected_discharge_at,
+        on_leave_since=stay.on_leave_since,
+        expected_return_at=stay.expected_return_at,
         discharged_at=stay.discharged_at,
         discharge=DischargeData(mode=stay.discharge_mode, destination=stay.destination, destination_finess=stay.destination_finess)
         if discharged

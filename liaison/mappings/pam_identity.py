@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
+from msgspec.structs import replace
+
 from liaison.care.facts import IdentityAction, IdentityFact
 from liaison.care.identifiers import (
     INS_OIDS,
@@ -57,6 +59,23 @@ MERGE_ITSELF = fatal(
     "Émettre dans PID-3 le patient conservé et dans MRG-1 celui qui disparaît.",
     "207",
 )
+
+
+LINK_ALONE = fatal(
+    "hl7.link-without-second-patient",
+    "Un rapprochement (A24) ou son annulation (A37) nomme deux dossiers, chacun dans un segment PID : le second manque (PAM.fr §4.3).",
+    "Émettre un second segment PID, celui de l’autre dossier.",
+    "101",
+)
+LINK_ITSELF = fatal(
+    "hl7.link-itself",
+    "Les deux segments PID d’un rapprochement portent le même identifiant : un dossier ne se rapproche pas de lui-même (PAM.fr §4.3).",
+    "Émettre dans le second PID l’identifiant de l’autre dossier.",
+    "207",
+)
+
+#: The event of a link, and of its end.
+LINKS = {"A24": IdentityAction.LINK, "A37": IdentityAction.UNLINK}
 
 
 class Patient(Private, frozen=True, kw_only=True):
@@ -130,9 +149,14 @@ def identity_facts(
     confidential: bool,
     recorded_at: datetime,
 ) -> tuple[IdentityFact, ...]:
-    """The identity facts of an ADT: one, or in an A40 one for each pair of PID and MRG; none, with a fatal finding, on a fault."""
+    """The identity facts of an ADT: one, or in an A40 one for each pair of PID and MRG; none, with a fatal finding, on a fault.
 
-    def fact(about: Patient, action: IdentityAction, absorbed: tuple[Identifier, ...] = ()) -> IdentityFact:
+    A link is three: who each of its two patients is, and that they are one person, or are not.
+    """
+
+    def fact(
+        about: Patient, action: IdentityAction, absorbed: tuple[Identifier, ...] = (), linked: tuple[Identifier, ...] = ()
+    ) -> IdentityFact:
         return IdentityFact(
             action=action,
             identifiers=about.identifiers,
@@ -141,6 +165,7 @@ def identity_facts(
             ins=about.ins,
             removes_ins=about.removes_ins and action is IdentityAction.CHANGE_IDENTIFIER,
             absorbed=absorbed,
+            linked=linked,
             treating_physician=treating(physician),
             died=about.died,
             died_at=about.died_at,
@@ -152,6 +177,13 @@ def identity_facts(
     if trigger == "A40":
         pairs = _merges(message, patient, profile, zone, findings)
         return tuple(fact(surviving, IdentityAction.MERGE, absorbed) for surviving, absorbed in pairs)
+    if (action := LINKS.get(trigger)) is not None:
+        other = _other_patient(message, patient, profile, zone, findings)
+        if other is None:
+            return ()
+        # What the message says beside its PIDs is of the first patient.
+        second = replace(fact(other, IdentityAction.ASSERT), treating_physician=None)
+        return (fact(patient, IdentityAction.ASSERT), second, fact(patient, action, linked=other.identifiers))
     if trigger == "A47":
         absorbed = _absorbed(message.first("MRG"), profile, findings)
         if absorbed or patient.removes_ins:
@@ -225,6 +257,22 @@ def _merges(
     if not pairs:
         findings.append(MERGE_WITHOUT_MRG.at("MRG-1"))
     return pairs
+
+
+def _other_patient(
+    message: Message, first: Patient, profile: SourceProfile, zone: tzinfo, findings: list[Finding]
+) -> Patient | None:
+    """The patient of the second PID of an A24 or A37; None, with a fatal finding, when there is none or it is the first again."""
+    pid = next((segment for segment in message.segments if segment.name == "PID" and segment.occurrence == 2), None)
+    if pid is None:
+        findings.append(LINK_ALONE.at("PID[2]"))
+        return None
+    other = patient_of(pid, None, profile, zone, findings)
+    # An INS in both is what one expects of one person's two records.
+    if other is not None and any(one.kind is IdentifierKind.IPP and one in first.identifiers for one in other.identifiers):
+        findings.append(LINK_ITSELF.at(pid.where(3)))
+        return None
+    return other
 
 
 def _absorbed(mrg: Segment | None, profile: SourceProfile, findings: list[Finding]) -> tuple[Identifier, ...]:

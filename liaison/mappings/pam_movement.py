@@ -24,6 +24,9 @@ CLASS_CHANGES = frozenset({"A06", "A07"})
 #: different things. Escape, flight and leaving against advice are one code of ZFM-2.
 DISCHARGE_MODE_OF_DISPOSITION = {"4": "4", "E": "4", "F": "4", "R": "5"}
 
+#: What a withdrawn event says of the movement by itself, where its successors say it in ZBE-9 (CP 2013-079).
+NATURE_OF_WITHDRAWN = {"Z80": "M", "Z82": "M", "Z84": "S", "Z86": "S", "Z88": "D"}
+
 ZBE_MISSING = warning(
     "hl7.zbe-missing",
     "Le segment ZBE, obligatoire, est absent : l’action est déduite de l’événement et le mouvement n’a pas d’identifiant "
@@ -47,7 +50,7 @@ ACTION_CONTRADICTS = error(
 CANCEL_BY_INSERT = fatal(
     "hl7.zbe-cancel-by-insertion",
     "ZBE-4 demande une annulation avec un événement d’insertion : les deux se contredisent (PAM.fr §5.3.2).",
-    "Annuler par l’événement prévu : A11, A12, A13 ou A38, avec ZBE-4 = CANCEL.",
+    "Annuler par l’événement d’annulation prévu (A11, A12, A13, A38…), avec ZBE-4 = CANCEL.",
     "103",
 )
 UPDATE_BY_INSERT = warning(
@@ -135,6 +138,7 @@ def movement_fact(
         return None
     location = visit.location if visit else Location()
     original_trigger = _original_trigger(trigger, deed, zbe, visit, findings)
+    nature = (zbe.nature if zbe else "") or NATURE_OF_WITHDRAWN.get(original_trigger, "")
     mode, destination, towards = _way_out(message, visit, findings) if original_trigger in ("A03", "") else ("", "", "")
     return MovementFact(
         patient=patient.identifiers,
@@ -149,13 +153,15 @@ def movement_fact(
         else None,
         at=_at(zbe, header, recorded_at, findings),
         historic=zbe is not None and zbe.historic,
-        nature=zbe.nature if zbe else "",
+        nature=nature,
         patient_class=visit.patient_class if visit else "",
-        place=_place(zbe, location, trigger, findings),
+        place=_place(zbe, location, nature, findings),
         finess=establishment(location.facility, profile) if not location.facility.is_empty else profile.finess,
         admitted_at=visit.admitted_at if visit else None,
         discharged_at=visit.discharged_at if visit else None,
-        expected_discharge_at=visit.expected_discharge_at if visit else None,
+        expected_admission_at=_planned(visit.expected_admission_at if visit else None, header, original_trigger in ("A05", "A14")),
+        expected_discharge_at=_planned(visit.expected_discharge_at if visit else None, header, original_trigger == "A16"),
+        expected_return_at=visit.expected_return_at if visit else None,
         discharge_mode=mode,
         discharge_destination=destination,
         discharge_finess=towards,
@@ -226,7 +232,12 @@ def _at(zbe: Zbe | None, header: Header, recorded_at: datetime, findings: list[F
     return header.occurred_at or recorded_at
 
 
-def _place(zbe: Zbe | None, location: Location, trigger: Trigger, findings: list[Finding]) -> Place:
+def _planned(said: datetime | None, header: Header, plans: bool) -> datetime | None:
+    """A planned time: PV2's own field, else EVN-3 of an event that plans just that (PAM.fr §5.3.6, §6.4)."""
+    return said or (header.planned_at if plans else None)
+
+
+def _place(zbe: Zbe | None, location: Location, nature: str, findings: list[Finding]) -> Place:
     """The three responsibilities (PAM.fr §5.1.1).
 
     Feeds leave ZBE-7 out, or name the unit elsewhere; another responsibility's unit then stands in, unless ZBE-9 says that the
@@ -234,7 +245,7 @@ def _place(zbe: Zbe | None, location: Location, trigger: Trigger, findings: list
     """
     medical, care = (zbe.medical, zbe.care) if zbe else (Unit(), Unit())
     code = medical.code
-    concerns_medical = zbe is None or not zbe.nature or "M" in zbe.nature
+    concerns_medical = not nature or "M" in nature
     if not code and concerns_medical:
         code = care.code or location.unit
         if code and zbe is not None:

@@ -46,7 +46,7 @@ EVENT_IGNORED = information(
 )
 EVENT_WITHDRAWN = information(
     "hl7.event-withdrawn",
-    "Cet événement est retiré de PAM.fr depuis la version 2.7 : il est ignoré (CP 2013-079).",
+    "Cet événement est retiré de PAM.fr depuis la version 2.7 : il est lu comme la mutation qui le remplace (CP 2013-079).",
     "Employer A02 et A12 avec ZBE-9, ou A15 et A26 pour un mouvement en attente.",
 )
 A08_TOLERATED = information(
@@ -69,8 +69,7 @@ def interpret(message: Message, profile: SourceProfile) -> Interpretation:
         return Interpretation(understanding=Understanding.IGNORED, findings=tuple(findings))
     trigger = TRIGGERS.get(event)
     if event and (trigger is None or trigger.handling is Handling.IGNORED):
-        fault = EVENT_UNKNOWN if trigger is None else EVENT_WITHDRAWN if trigger.usage is Usage.WITHDRAWN else EVENT_IGNORED
-        findings.append(fault.at("MSH-9.2"))
+        findings.append((EVENT_UNKNOWN if trigger is None else EVENT_IGNORED).at("MSH-9.2"))
         return Interpretation(understanding=Understanding.IGNORED, findings=tuple(findings))
     facts = _facts(message, profile, findings)
     if not facts or any(finding.severity is Severity.FATAL for finding in findings):
@@ -89,7 +88,7 @@ def _facts(message: Message, profile: SourceProfile, findings: list[Finding]) ->
     if patient is None or trigger is None or header.recorded_at is None:
         return ()
     if trigger.handling is Handling.TOLERATED:
-        findings.append(A08_TOLERATED.at("MSH-9.2"))
+        findings.append((EVENT_WITHDRAWN if trigger.usage is Usage.WITHDRAWN else A08_TOLERATED).at("MSH-9.2"))
     of_identity = trigger.transaction is Transaction.IDENTITY
     pv1 = message.first("PV1")
     visit = read_visit(pv1, message.first("PV2"), zone, findings) if pv1 is not None else None

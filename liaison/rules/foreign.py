@@ -79,7 +79,7 @@ def part(facts: tuple[Fact, ...], profile: SourceProfile) -> Parted:
                 if kept != fact.identifiers:
                     proposed.append(Proposed(kind=ProposalKind.LINK, facts=(fact,)))
             case IdentityFact():
-                if _is_elsewhere(fact.identifiers, profile) or any(is_foreign(one, profile) for one in fact.absorbed):
+                if _is_elsewhere(fact.identifiers, profile) or any(is_foreign(one, profile) for one in fact.others):
                     proposed.append(Proposed(kind=KINDS[fact.action], facts=(fact,)))
                 else:
                     own.append(replace(fact, identifiers=_own(fact.identifiers, profile)))
@@ -96,14 +96,20 @@ def part(facts: tuple[Fact, ...], profile: SourceProfile) -> Parted:
 
 
 #: What an identity fact that changes identifiers is proposed as.
-KINDS = {IdentityAction.MERGE: ProposalKind.MERGE, IdentityAction.CHANGE_IDENTIFIER: ProposalKind.IDENTIFIER_CHANGE}
+KINDS = {
+    IdentityAction.MERGE: ProposalKind.MERGE,
+    IdentityAction.CHANGE_IDENTIFIER: ProposalKind.IDENTIFIER_CHANGE,
+    # Accepted, a link leaves two records: it is no reason to make them one.
+    IdentityAction.LINK: ProposalKind.ASSERTION,
+    IdentityAction.UNLINK: ProposalKind.ASSERTION,
+}
 
 
 def _moved(fact: Fact) -> Iterable[Identifier]:
     """The identifiers by which a fact says what it moves."""
     match fact:
         case IdentityFact():
-            return (*fact.identifiers, *fact.absorbed) if fact.absorbed else fact.identifiers
+            return (*fact.identifiers, *fact.others) if fact.others else fact.identifiers
         case MovementFact():
             return (*fact.patient, fact.visit)
         case DocumentFact():
@@ -126,7 +132,7 @@ def _names(fact: Fact) -> Iterable[str]:
     match fact:
         case IdentityFact():
             yield fact.action
-            for one in (*fact.identifiers, *fact.absorbed):
+            for one in (*fact.identifiers, *fact.others):
                 yield f"{one.kind}:{one.authority}:{one.value}"
         case MovementFact():
             yield f"{fact.visit.authority}:{fact.visit.value}:{fact.action}:{fact.trigger}:{fact.at.isoformat()}"

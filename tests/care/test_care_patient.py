@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from liaison.care.changes import remember, told_event_id
 from liaison.care.facts import IdentityAction, IdentityFact
 from liaison.care.identifiers import INS_NIR_TEST, Identifier, IdentifierKind
-from liaison.care.patient import Patient, fold_identity, fold_merge, patient_changes
+from liaison.care.patient import Patient, fold_identity, fold_link, fold_merge, patient_changes
 from liaison.care.person import Ins, Professional, Traits
 
 T0 = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -232,6 +232,29 @@ def test_a_death_is_told_once_corrected_and_taken_back() -> None:
 
 def test_a_protected_person_stays_protected_when_a_message_does_not_say_so() -> None:
     assert folded(qualified(confidential=True), qualified(1)).confidential
+
+
+def test_a_link_changes_nothing_but_what_is_linked() -> None:
+    before = folded(qualified(0))
+    fact = asserted(1, action=IdentityAction.LINK)
+    after = fold_link(before, fact, other="p2")
+    assert after.linked == ("p2",)
+    assert told(before, after) == ["identity.linked"]
+    assert msgspec.structs.replace(after, links=(), revision=before.revision) == before
+    assert fold_link(after, fact, other="p2") is after
+    ended = fold_link(after, asserted(2, action=IdentityAction.UNLINK), other="p2")
+    assert (ended.linked, told(after, ended)) == ((), ["identity.unlinked"])
+    assert folded(asserted(3), before=ended).links == ended.links
+
+
+def test_a_merge_ends_the_link_of_its_two_records_and_keeps_those_with_others() -> None:
+    link = asserted(1, action=IdentityAction.LINK)
+    survivor = fold_link(folded(asserted(0, ipp("1"))), link, other="absorbed")
+    absorbed = msgspec.structs.replace(folded(asserted(0, ipp("2"))), id="absorbed")
+    absorbed = fold_link(fold_link(absorbed, link, other=survivor.id), link, other="third")
+    after, _ = fold_merge(survivor, absorbed, merge(2, "1", "2"), patient_id=survivor.id)
+    assert after.linked == ("third",)
+    assert "identity.unlinked" not in told(survivor, after)
 
 
 def test_a_merge_needs_its_own_fold() -> None:

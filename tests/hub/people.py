@@ -82,6 +82,13 @@ def merge(survivor: str, absorbed: str, *, minutes: float = 1) -> IdentityFact:
     )
 
 
+def link(one: str, other: str, *, action: IdentityAction = IdentityAction.LINK, minutes: float = 1) -> tuple[IdentityFact, ...]:
+    """A24, or A37: the facts of a message that says of two records whether they are of one person."""
+    at = NOW + timedelta(minutes=minutes)
+    said = IdentityFact(action=action, identifiers=(ipp(one),), linked=(ipp(other),), of_identity=True, recorded_at=at)
+    return identity(one, minutes=minutes), identity(other, minutes=minutes), said
+
+
 def movement(
     number: str, visit: str, *, trigger: str = "A01", order: int = 1, action: MovementAction = MovementAction.INSERT
 ) -> MovementFact:

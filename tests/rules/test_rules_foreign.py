@@ -21,9 +21,12 @@ OWN, THEIRS = ipp("1"), ipp("1", OTHER)
 
 
 def said(
-    *numbers: Identifier, action: IdentityAction = IdentityAction.ASSERT, absorbed: tuple[Identifier, ...] = ()
+    *numbers: Identifier,
+    action: IdentityAction = IdentityAction.ASSERT,
+    absorbed: tuple[Identifier, ...] = (),
+    linked: tuple[Identifier, ...] = (),
 ) -> IdentityFact:
-    return replace(identity("1"), identifiers=numbers, action=action, absorbed=absorbed)
+    return replace(identity("1"), identifiers=numbers, action=action, absorbed=absorbed, linked=linked)
 
 
 def stay(*numbers: Identifier, authority: str = f"finess:{FINESS}") -> MovementFact:
@@ -35,7 +38,7 @@ def document(*numbers: Identifier) -> DocumentFact:
     return replace(letter("1", "2.25.1"), patient=numbers)
 
 
-MERGE, CHANGE = IdentityAction.MERGE, IdentityAction.CHANGE_IDENTIFIER
+MERGE, CHANGE, LINK = IdentityAction.MERGE, IdentityAction.CHANGE_IDENTIFIER, IdentityAction.LINK
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,14 @@ MERGE, CHANGE = IdentityAction.MERGE, IdentityAction.CHANGE_IDENTIFIER
         ((said(OWN, THEIRS, action=MERGE, absorbed=(ipp("2"),)),), (said(OWN, action=MERGE, absorbed=(ipp("2"),)),), []),
         ((said(ipp("2", OTHER), action=CHANGE, absorbed=(THEIRS,)),), (), [ProposalKind.IDENTIFIER_CHANGE]),
         ((said(ipp("2"), action=CHANGE, absorbed=(OWN,)),), (said(ipp("2"), action=CHANGE, absorbed=(OWN,)),), []),
+        # A link of two of its own records, and of one with another hospital's.
+        (
+            (said(OWN), said(ipp("2")), said(OWN, action=LINK, linked=(ipp("2"),))),
+            (said(OWN), said(ipp("2")), said(OWN, action=LINK, linked=(ipp("2"),))),
+            [],
+        ),
+        ((said(OWN), said(THEIRS), said(OWN, action=LINK, linked=(THEIRS,))), (), [ProposalKind.ASSERTION]),
+        ((said(OWN), said(OWN, action=LINK, linked=(THEIRS,))), (said(OWN),), [ProposalKind.ASSERTION]),
         # A stay of the other hospital, of a patient of its own.
         ((said(OWN), stay(OWN, authority=OTHER)), (said(OWN),), [ProposalKind.STAY]),
     ],
@@ -94,7 +105,9 @@ lists: st.SearchStrategy[tuple[Identifier, ...]] = st.lists(numbers, min_size=1,
 def messages(draw: st.DrawFn) -> tuple[Fact, ...]:
     """One message: an identity, perhaps a merge or a change of number, with or without a movement and a document."""
     action = draw(st.sampled_from(IdentityAction))
-    first = said(*draw(lists), action=action, absorbed=() if action is IdentityAction.ASSERT else draw(lists))
+    others = () if action is IdentityAction.ASSERT else draw(lists)
+    links = action in (IdentityAction.LINK, IdentityAction.UNLINK)
+    first = said(*draw(lists), action=action, absorbed=() if links else others, linked=others if links else ())
     facts: list[Fact] = [first]
     if draw(st.booleans()):
         facts.append(stay(*first.identifiers, authority=draw(st.sampled_from([f"finess:{FINESS}", OTHER]))))
@@ -110,7 +123,7 @@ def test_no_identifier_of_another_hospital_ever_acts_and_nothing_is_lost(facts: 
     for fact in parted.facts:
         match fact:
             case IdentityFact():
-                assert not any(is_foreign(one, profile) for one in (*fact.identifiers, *fact.absorbed)) and fact.identifiers
+                assert not any(is_foreign(one, profile) for one in (*fact.identifiers, *fact.others)) and fact.identifiers
             case MovementFact():
                 assert not any(is_foreign(one, profile) for one in (*fact.patient, fact.visit))
             case _:
