@@ -11,12 +11,14 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from datetime import UTC, datetime
 from typing import Literal, cast
 
 import msgspec
 import structlog
 
+from liaison.adapters.certificates import peer_certificate
 from liaison.adapters.endpoint import Endpoint, PeerElsewhereError, connection_fault, parse_endpoint
 from liaison.adapters.mllp_settings import Network, networks
 from liaison.adapters.tls import client_context
@@ -51,6 +53,8 @@ class MllpSendSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     key: str = ""
     #: Seconds to connect, and seconds to wait for an acknowledgement.
     timeout: float = 30.0
+    #: Seconds after which a connection is closed, between two messages, and another opened.
+    max_age: float = 86_400.0
 
     def __post_init__(self) -> None:
         parse_endpoint(self.address, "address")
@@ -62,8 +66,9 @@ class MllpSendSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise ValueError("allow : un réseau qui contient toutes les adresses n'est pas une liste d'autorisation")
         if self.tls == "none" and not self.allow and not parse_endpoint(self.address, "address").is_loopback:
             raise ValueError('allow : nécessaire avec tls = "none" hors de la machine, par exemple ["10.1.0.0/16"]')
-        if self.timeout <= 0:
-            raise ValueError("timeout : doit être positif")
+        for field in ("timeout", "max_age"):
+            if getattr(self, field) <= 0:
+                raise ValueError(f"{field} : doit être positif")
 
     def warnings(self) -> tuple[str, ...]:
         """What an operator must keep seeing, in French."""
@@ -89,7 +94,7 @@ class MllpSender:
     Connects at the first message, keeps the connection, and sends one message after the other.
     """
 
-    def __init__(self, name: str, settings: MllpSendSettings) -> None:
+    def __init__(self, name: str, settings: MllpSendSettings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.name = name
         self.settings = settings
         tls = client_context(ca=settings.ca, certificate=settings.certificate, key=settings.key)
@@ -98,6 +103,8 @@ class MllpSender:
             timeout=settings.timeout,
             tls=tls if settings.tls == "required" else None,
             allowed=networks(settings.allow),
+            max_age=settings.max_age,
+            clock=clock,
         )
         self._turn = asyncio.Lock()
 
@@ -200,20 +207,32 @@ class _Exchange(asyncio.Protocol):
 
 
 class _Line:
-    """The one connection to a receiver, opened when needed and replaced when spoiled."""
+    """The one connection to a receiver, opened when needed; replaced when spoiled, old, or outlived by the receiver's certificate."""
 
     def __init__(
-        self, endpoint: Endpoint, *, timeout: float, tls: ssl.SSLContext | None, allowed: tuple[Network, ...] = ()
+        self,
+        endpoint: Endpoint,
+        *,
+        timeout: float,
+        tls: ssl.SSLContext | None,
+        allowed: tuple[Network, ...] = (),
+        max_age: float | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._endpoint = endpoint
         self._allowed = allowed
         self._timeout = timeout
         self._tls = tls
+        self._max_age = max_age
+        self._clock = clock
+        self._opened_at = 0.0
+        #: Until when the certificate that the receiver showed holds.
+        self._certified_until: datetime | None = None
         self._exchange: _Exchange | None = None
 
     async def connect(self) -> _Exchange:
         """The open connection, or a new one. Raises OSError (TimeoutError is one)."""
-        if self._exchange is not None and self._exchange.usable:
+        if self._exchange is not None and self._exchange.usable and not self._outlived():
             return self._exchange
         self.close()
         async with asyncio.timeout(self._timeout):
@@ -224,8 +243,18 @@ class _Line:
         if self._allowed and not any(reached in network for network in self._allowed):
             self.close()
             raise PeerElsewhereError
+        self._opened_at = asyncio.get_running_loop().time()
+        tls = transport.get_extra_info("ssl_object")
+        shown: bytes | None = tls.getpeercert(binary_form=True) if tls is not None else None
+        self._certified_until = peer_certificate(shown).ends if shown is not None else None
         log.info("mllp.connected", peer=str(self._endpoint))
         return self._exchange
+
+    def _outlived(self) -> bool:
+        """Whether a new connection would be another: the receiver's certificate ended since, or this one is old."""
+        if self._certified_until is not None and self._clock() >= self._certified_until:
+            return True
+        return self._max_age is not None and asyncio.get_running_loop().time() - self._opened_at > self._max_age
 
     async def send(self, message: bytes) -> tuple[Attempt, bytes]:
         """The outcome and the bytes of the acknowledgement, empty when none came."""

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -275,6 +276,32 @@ async def test_tls_checks_the_receiver_s_certificate(tmp_path: Path) -> None:
         assert isinstance(outcome, expected)
 
 
+async def test_a_connection_is_not_used_past_the_end_of_the_receiver_s_certificate(tmp_path: Path) -> None:
+    authority, receiver = Authority(tmp_path), Receiver()
+    today = datetime.now(UTC)
+    moments = iter([today, datetime.max.replace(tzinfo=UTC)])
+    async with receiver.listening(tls=authority.server("127.0.0.1")) as port:
+        settings = MllpSendSettings(address=f"127.0.0.1:{port}", ca=str(authority.path), timeout=5.0)
+        destination = MllpSender("cabinet", settings, clock=lambda: next(moments))
+        connections: list[int] = []
+        for number in range(3):
+            assert isinstance(await destination.deliver(parcel(number)), Delivered)
+            connections.append(receiver.connections)
+        await destination.close()
+    assert connections == [1, 1, 2]
+
+
+@pytest.mark.parametrize(("max_age", "connections"), [(1e-9, 3), (3600.0, 1)])
+async def test_an_old_connection_is_replaced_between_two_messages(max_age: float, connections: int) -> None:
+    receiver = Receiver()
+    async with receiver.listening() as port:
+        destination = sender(port, max_age=max_age)
+        for number in range(3):
+            assert isinstance(await destination.deliver(parcel(number)), Delivered)
+        await destination.close()
+    assert receiver.connections == connections
+
+
 async def test_send_messages_tells_what_became_of_each() -> None:
     async def die(received: bytes, writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
@@ -337,6 +364,7 @@ def test_no_reply_whatever_breaks_the_judgement(reply: bytes, expected: str) -> 
         ({"address": "cabinet.example.fr:2575", "tls": "none", "allow": ["::/0"]}, "allow"),
         ({"address": "cabinet.example.fr:2575", "tls": "none", "allow": ["10.1.2.3/8"]}, "allow"),
         ({"address": "cabinet.example.fr:2575", "key": "/k.pem"}, "certificate"),
+        ({"address": "cabinet.example.fr:2575", "max_age": 0}, "max_age"),
         ({"address": "cabinet.example.fr:2575", "timeout": 0}, "timeout"),
         ({"address": "cabinet.example.fr:2575", "host": "x"}, "host"),
     ],
