@@ -20,7 +20,8 @@ from liaison.hub.outbox import Decided
 from liaison.hub.policy import Policy
 from liaison.hub.refusals import SAME_CONTROL_ID
 from liaison.hub.resolution import BlindIndex, proposal_blind
-from liaison.hub.taking import Contradiction, Origin, Taking
+from liaison.hub.taking import Contradiction, Taking
+from liaison.hub.telling import Origin
 from liaison.hub.vault.sealing import pack
 from liaison.private import Private
 from liaison.rules.decision import Owner
@@ -123,7 +124,7 @@ class Intake(Private, frozen=True, kw_only=True):
             answer=Answer(verdict=verdict, reply=reply, message_id=text_id(number)),
             findings=told,
             patient=taking.patient,
-            events=tuple(taking.events),
+            events=taking.events,
             decisions=tuple(taking.outbox.decisions),
             wake=tuple(taking.outbox.wake),
         )

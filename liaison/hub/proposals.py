@@ -14,7 +14,8 @@ from liaison.hub.journal.view import Moment, View
 from liaison.hub.needs import fact_keys
 from liaison.hub.policy import Policy
 from liaison.hub.resolution import Blind, BlindIndex, find_patient, patient_keys
-from liaison.hub.taking import Contradiction, Origin, Taking
+from liaison.hub.taking import Contradiction, Taking
+from liaison.hub.telling import Origin
 from liaison.private import Private
 from liaison.rules.foreign import ProposalKind, Proposed
 

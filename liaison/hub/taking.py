@@ -14,18 +14,14 @@ from liaison.care.movement import TooManyMovementsError
 from liaison.care.notes import findings_of_notes
 from liaison.care.patient import Patient, fold_identity, fold_link, fold_merge, patient_changes
 from liaison.care.stay import fold_movement
-from liaison.events.envelope import Event, to_cloudevent_json
+from liaison.events.envelope import Event
 from liaison.finding import Finding
 from liaison.hub.crossing import Proposals, holder_elsewhere, is_shared, met
 from liaison.hub.entries import document_entries, patient_entries
 from liaison.hub.following import Following, holder_of
 from liaison.hub.given import given_as
-from liaison.hub.journal.queries import event_id
 from liaison.hub.journal.records import (
-    EVENTS_KEPT,
     DocumentRecord,
-    EventRecord,
-    EventRefs,
     IdentifierRecord,
     PatientRecord,
     Record,
@@ -47,13 +43,11 @@ from liaison.hub.refusals import (
     VISIT_OF_ANOTHER,
 )
 from liaison.hub.resolution import BlindIndex, document_blinds, find_patient, followed
-from liaison.mappings.change_to_event import event_from_change
-from liaison.private import Private
-from liaison.rules.decision import Decision, Objection, Outcome
+from liaison.hub.telling import Origin, Telling
+from liaison.rules.decision import Outcome
 from liaison.rules.foreign import ProposalKind, Proposed
-from liaison.rules.golive import kept_in, lateness
+from liaison.rules.golive import lateness
 from liaison.rules.letters import decide_letter, letter_waits
-from liaison.rules.routing import decide_event, leaves_production
 
 
 class Contradiction(Exception):
@@ -62,16 +56,6 @@ class Contradiction(Exception):
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.rule)
         self.finding = finding
-
-
-class Origin(Private, frozen=True, kw_only=True):
-    """Where the facts come from, as far as deciding needs it."""
-
-    message: int
-    source: str
-    establishment: str
-    #: MSH-11.
-    processing: str
 
 
 class Taking:
@@ -88,17 +72,19 @@ class Taking:
         self._moment = moment
         self._new: set[int] = set()
         self._standing = policy.going_live.standing(origin.source)
-        self._open = policy.going_live.keeps_nothing_in(origin.source)
-        #: What is said of the events of the fact in hand when they are no news any more.
-        self._late: Objection | None = None
         self._accepted = accepted
         self._profile = None if accepted else policy.profiles.get(origin.source)
         self.patient: PatientRecord | None = None
         self.proposals = Proposals(view, index)
         self.findings: list[Finding] = []
         self.records: list[Record] = []
-        self.events: list[Event] = []
         self.outbox = Outbox(view, moment, message=origin.message, source=origin.source)
+        self._telling = Telling(origin, policy=policy, moment=moment, records=self.records, outbox=self.outbox)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What is told so far."""
+        return tuple(self._telling.events)
 
     def fold(self, facts: Iterable[Fact]) -> None:
         """All facts of the message, in order.
@@ -111,7 +97,7 @@ class Taking:
                 # An A40 repeats its pairs and a report its documents: each sees what the ones before it changed.
                 self._view = self._view.over(self.records)
             # What a person accepted is news, however old.
-            self._late = None if self._accepted else lateness(fact, self._standing, self._moment.now)
+            self._telling.late = None if self._accepted else lateness(fact, self._standing, self._moment.now)
             match fact:
                 case IdentityFact(action=IdentityAction.MERGE):
                     self._merge(fact)
@@ -226,9 +212,9 @@ class Taking:
         self.patient = after
         changes = patient_changes(before.state if before is not None else None, after.state)
         if changes:
-            first = len(self.events)
+            first = self._telling.count
             told = [(change, self._tell(change, told_event_id(after.state, change))) for change in changes]
-            self.patient = after = replace(after, state=remember(after.state, told), events=self._kept(after.events, first))
+            self.patient = after = replace(after, state=remember(after.state, told), events=self._telling.kept(after.events, first))
         if before != after:
             self.records.append(after)
 
@@ -301,9 +287,9 @@ class Taking:
         if before is not None:
             stay = replace(stay, events=before.events)
         if changes:
-            first = len(self.events)
+            first = self._telling.count
             told = [(change, self._tell(change, told_event_id(after, change), stay=stay)) for change in changes]
-            stay = replace(stay, state=remember(after, told), events=self._kept(stay.events, first))
+            stay = replace(stay, state=remember(after, told), events=self._telling.kept(stay.events, first))
         if before is None or before.state != stay.state:
             self.records.append(stay)
         if before is None:
@@ -327,7 +313,7 @@ class Taking:
         by_name = {record.state.id: record for record in chain.values()}
         self.records.extend(replace(by_name[old.id], state=new) for old, new in fold.others)
         number = before.id if before is not None else self._moment.next_id()
-        first = len(self.events)
+        first = self._telling.count
         changes = document_changes(state, fold.document)
         told = [(change, self._tell(change, told_event_id(fold.document, change), document=fold.document)) for change in changes]
         record = DocumentRecord(
@@ -336,7 +322,7 @@ class Taking:
             message=self._holder(before, fold.document),
             state=remember(fold.document, told),
             mailed=before.mailed if before is not None else (),
-            events=self._kept(before.events if before is not None else (), first),
+            events=self._telling.kept(before.events if before is not None else (), first),
         )
         earlier = {blind: token for one in (*chain.values(), *((before,) if before else ())) for blind, token in one.mailed}
         self.records.append(self._letters(fact, record, told[-1][1] if told else "", earlier))
@@ -365,7 +351,7 @@ class Taking:
         waits_for_next = letter_waits(fact, rules=self._policy.letters, source=self._origin.source)
         mailed = dict(record.mailed)
         for one in letters.decisions:
-            decided = self._kept_in(one, patient, is_letter=True)
+            decided = self._telling.kept_in(one, patient, is_letter=True)
             to = (decided.destination, decided.recipient.lower())
             given = given_as(self._index_of, fact.action, *to)
             # What is shadowed has not left: the same letter may still leave, once it is sent again to a live source.
@@ -385,7 +371,7 @@ class Taking:
                 new=patient.id in self._new,
                 kind=fact.type_code,
                 event=event,
-                ordinal=max(len(self.events) - 1, 0),
+                ordinal=max(self._telling.count - 1, 0),
                 document=record.id,
                 withdraws=fact.action is DocumentAction.WITHDRAW,
                 previous=next((earlier[blind] for blind in before if blind in earlier), ""),
@@ -394,19 +380,6 @@ class Taking:
             if delivery is not None:
                 mailed[gives if outcome is Outcome.DELIVER else waits] = delivery.token
         return replace(record, mailed=tuple(mailed.items()))
-
-    def _kept_in(self, decision: Decision, patient: PatientRecord, *, is_letter: bool) -> Decision:
-        """The decision with what keeps it in while its source or destination is not live."""
-        if self._open:
-            return decision
-        objection = self._policy.going_live.objection(
-            source=self._origin.source,
-            destination=decision.destination,
-            recipient=decision.recipient,
-            is_letter=is_letter,
-            identifiers=patient.state.active_identifiers,
-        )
-        return decision if objection is None else kept_in(decision, objection)
 
     def _holder(self, before: DocumentRecord | None, after: Document) -> int:
         """The message that brought the bytes: this one, unless an earlier one brought the same (a withdrawal brings none)."""
@@ -422,61 +395,11 @@ class Taking:
         owner = followed(self._view, record.patient)
         return None if owner is None else owner.id
 
-    # Telling ----------------------------------------------------------------------------------------------------------------------
-
     def _tell(self, change: Change, undone: str, *, stay: StayRecord | None = None, document: Document | None = None) -> str:
-        """Make the event of a change and decide where it goes; answers its id."""
         patient = self.patient
         if patient is None:
             raise AssertionError("a change without a patient")
-        if self._late is not None or self._standing.mode == "load":
-            # Whoever hears of it later, of a patient followed since or by a route that asks for what is late, need not ring.
-            change = replace(change, historic=True)
-        ordinal = len(self.events)
-        number = event_id(self._origin.message, ordinal)
-        event = event_from_change(
-            change,
-            event_id=number,
-            patient=patient.state,
-            stay=None if stay is None else stay.state,
-            document=document,
-            finess=self._origin.establishment,
-            recorded_at=self._moment.now,
-            undoes=undone,
-        )
-        self.events.append(event)
-        self.records.append(
-            EventRecord(
-                message=self._origin.message,
-                ordinal=ordinal,
-                type=change.type,
-                patient=patient.id,
-                at=self._moment.now_us,
-                body=to_cloudevent_json(event, lane_seq=None),
-            )
-        )
-        for decision in decide_event(
-            change.type,
-            routes=self._policy.routes,
-            source=self._origin.source,
-            patient=patient.state,
-            processing=self._origin.processing,
-            territory=self._policy.territory,
-            late=self._late,
-            follows=patient.follows,
-            lists=self._policy.lists,
-            now=self._moment.now_us,
-        ):
-            kept = self._kept_in(decision, patient, is_letter=False)
-            self.outbox.put(kept, patient=patient, new=patient.id in self._new, kind=change.type, event=number, ordinal=ordinal)
-        return number
-
-    def _kept(self, before: EventRefs, first: int) -> EventRefs:
-        """The events about a state with those of this message from rank ``first`` on; what a test message told is never told again."""
-        if len(self.events) == first or leaves_production(self._origin.processing, self._policy.territory) is not None:
-            return before
-        new = [(self._origin.message, ordinal) for ordinal in range(first, len(self.events))]
-        return (*before, *new)[-EVENTS_KEPT:]
+        return self._telling.tell(change, undone, patient=patient, new=patient.id in self._new, stay=stay, document=document)
 
 
 def _with_state(before: PatientRecord | None, number: int, state: Patient) -> PatientRecord:
