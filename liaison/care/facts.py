@@ -136,6 +136,18 @@ class MovementFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="
     control_id: str
 
 
+class ReattributionFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="reattribution"):
+    """An episode given to another patient with all its visits (A44); who had it keeps all the rest."""
+
+    #: Who has it from now on.
+    patient: tuple[Identifier, ...]
+    #: MRG-1: who had it by mistake.
+    former: tuple[Identifier, ...]
+    #: MRG-3, else PID-18.
+    episode: Identifier
+    recorded_at: datetime
+
+
 class DocumentAction(enum.StrEnum):
     """What the sender does with a document: NW/T02, RO/T10, CA/T04."""
 
@@ -213,6 +225,8 @@ class DocumentFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="
     ins: Ins | None = None
     traits: Traits | None = None
     visit: Identifier | None = None
+    #: Whether that visit is known as another patient's; holds the letter. No message says it: the hub knows.
+    visit_of_another: bool = False
     episode: Identifier | None = None
     patient_class: str = ""
     #: Who sent the patient: PV1-8, then ROL RP and RT.
@@ -242,4 +256,4 @@ class ReceiptFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="r
     at: datetime
 
 
-Fact: TypeAlias = IdentityFact | MovementFact | DocumentFact | ReceiptFact
+Fact: TypeAlias = IdentityFact | MovementFact | ReattributionFact | DocumentFact | ReceiptFact

@@ -28,6 +28,16 @@ class Snapshot(Private, frozen=True, kw_only=True):
     recorded_at: datetime
 
 
+class GivenAway(Private, frozen=True, kw_only=True):
+    """An episode of this patient's that was another's, and was given to them (A44)."""
+
+    #: PID-18.
+    episode: Identifier
+    #: The other patient's opaque id.
+    to: str
+    recorded_at: datetime
+
+
 class Patient(Remembering, frozen=True, kw_only=True, omit_defaults=True):
     """One person as the hub knows them."""
 
@@ -58,6 +68,7 @@ class Patient(Remembering, frozen=True, kw_only=True, omit_defaults=True):
     merged_into: str = ""
     #: By the other's id.
     links: tuple[Link, ...] = ()
+    given_away: tuple[GivenAway, ...] = ()
     #: When the newest assertion was recorded.
     recorded_at: datetime
     #: Counts the differences that matter; an assertion that only confirms leaves it.
@@ -121,6 +132,7 @@ def fold_merge(
             died_at=after.died_at or absorbed.died_at,
             death_recorded_at=after.death_recorded_at or absorbed.death_recorded_at,
             links=links_of_both(after.links, absorbed.links, but=(after.id, absorbed.id)),
+            given_away=_union(after.given_away, absorbed.given_away),
         )
         if not absorbed.merged_into:
             absorbed = msgspec.structs.replace(absorbed, merged_into=before.id, revision=absorbed.revision + 1)
@@ -244,6 +256,7 @@ def _asserted(before: Patient, fact: IdentityFact) -> Patient:
         absorbed=before.absorbed,
         merged_into=before.merged_into,
         links=before.links,
+        given_away=before.given_away,
         recorded_at=max(before.recorded_at, at),
         revision=before.revision,
         told=before.told,

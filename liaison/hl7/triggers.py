@@ -98,7 +98,7 @@ _TABLE = (
     Trigger("A52", "ADT_A52", _M, _R, _CANCEL, "annulation d’une absence provisoire", ("A21",), _YES),
     Trigger("A22", "ADT_A21", _M, _R, _INSERT, "retour d’absence provisoire", (), _YES),
     Trigger("A53", "ADT_A52", _M, _R, _CANCEL, "annulation d’un retour d’absence provisoire", ("A22",), _YES),
-    Trigger("A44", "ADT_A43", _M, _R, None, "réattribution d’un dossier administratif à un autre patient"),
+    Trigger("A44", "ADT_A43", _M, _R, None, "réattribution d’un dossier administratif à un autre patient", (), _YES),
     Trigger("A14", "ADT_A05", _M, _O, _INSERT, "admission en attente", (), _YES),
     Trigger("A27", "ADT_A21", _M, _O, _CANCEL, "annulation d’une admission en attente", ("A14",), _YES),
     Trigger("A15", "ADT_A15", _M, _O, _INSERT, "mutation en attente", (), _YES),

@@ -153,7 +153,7 @@ def _history(view: View, patient: PatientRecord, *, since: int) -> EventRefs:
         identity += record.events if record is not None else ()
         stays = view.stays_of(number) if view.knows(("stays", number)) else ()
         for stay in (view.stay(one) for one in stays if view.knows(("stay", one))):
-            if stay is None or stay.state.status is StayStatus.CANCELLED:
+            if stay is None or stay.patient != number or stay.state.status is StayStatus.CANCELLED:
                 continue
             if stay.state.status in _UNDER_WAY or _recent(stay.events, since):
                 found |= dict.fromkeys(stay.events)

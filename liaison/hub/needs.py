@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from liaison.care.facts import DocumentFact, Fact, IdentityAction, IdentityFact, MovementFact, ReceiptFact
+from liaison.care.facts import DocumentFact, Fact, IdentityAction, IdentityFact, MovementFact, ReattributionFact, ReceiptFact
 from liaison.care.identifiers import Identifier
 from liaison.hub.crossing import everywhere_keys
 from liaison.hub.following import follow_keys
 from liaison.hub.journal.records import Key, number_id
 from liaison.hub.journal.view import View
 from liaison.hub.policy import Policy
+from liaison.hub.reattributing import reattribution_keys
 from liaison.hub.resolution import BlindIndex, document_blinds, followed_keys, patient_keys, proposal_blind
 from liaison.rules.foreign import KINDS, ProposalKind, Proposed
 
@@ -30,9 +31,11 @@ def fact_keys(view: View, index: BlindIndex, policy: Policy, facts: Iterable[Fac
                     yield from follow_keys(view, index, fact)
             case MovementFact():
                 keys += _stay_keys(view, index, fact.visit)
+            case ReattributionFact():
+                keys += reattribution_keys(view, index, fact)
             case DocumentFact():
                 keys += _document_keys(view, index, fact)
-                if fact.visit is not None and policy.letters.asks_the_stay:
+                if fact.visit is not None:
                     keys += _stay_keys(view, index, fact.visit)
             case ReceiptFact():
                 pass

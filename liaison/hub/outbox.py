@@ -31,6 +31,7 @@ class Outbox:
         self._message = message
         self._source = source
         self._lanes: dict[tuple[int, str], LaneRecord] = {}
+        self._giver: int | None = None
         self._records: list[Record] = []
         self.decisions: list[Decided] = []
         #: Lanes that have work now: destination, patient.
@@ -44,6 +45,10 @@ class Outbox:
     def about(self, message: int, source: str) -> None:
         """What is put from now on is about an event of another message, of another source."""
         self._message, self._source = message, source
+
+    def waits_for(self, giver: int) -> None:
+        """What is put from now on leaves after what is under way for the patient ``giver``, who had it by mistake (A44)."""
+        self._giver = giver
 
     def put(
         self,
@@ -130,10 +135,14 @@ class Outbox:
         return known or LaneRecord(destination=destination, patient=patient)
 
     def _barrier(self, patient: PatientRecord, destination: str) -> tuple[str, int, int] | None:
-        """A merge is a barrier: what was under way for the absorbed patient leaves first.
+        """A merge and a reattribution are barriers: what was under way for who was absorbed, or had it before, leaves first.
 
         The newest merge's: what waits for the ones before it is ahead in the lane.
         """
+        if self._giver is not None and self._giver != patient.id:
+            before = self._lane(self._giver, destination, new=False)
+            if not before.idle:
+                return destination, before.patient, before.last
         for absorbed in reversed(patient.state.absorbed):
             lane = self._view.lane(number_id(absorbed), destination)
             if lane is not None and not lane.idle:

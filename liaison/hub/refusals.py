@@ -37,6 +37,13 @@ VISIT_OF_ANOTHER = Finding(
     remedy="Un numéro de venue ne se réutilise pas (PAM.fr §5.4.1) ; une réattribution s'annonce par A44.",
     condition="207",
 )
+GIVER_UNKNOWN = Finding(
+    severity=Severity.WARNING,
+    where="MRG-1",
+    rule="hub.reattribution-of-unknown",
+    message="Le patient qui perd le dossier (MRG-1) n'est pas connu : il n'y a rien à réattribuer.",
+    remedy="Vérifiez que MRG-1 porte l'IPP sous lequel les mouvements du dossier ont été émis (PAM.fr §5.3).",
+)
 DOCUMENT_OF_ANOTHER = Finding(
     severity=Severity.FATAL,
     where="PID-3",

@@ -94,7 +94,15 @@ def patient_keys(view: View, index: BlindIndex, identifiers: Iterable[Identifier
 
 
 def followed_keys(view: View, patient: int) -> list[Key]:
-    """What must be loaded to follow a patient to the one it was merged into."""
+    """What must be loaded to follow a patient to the one it was merged into, and to whom episodes of theirs were given."""
+    keys = _merge_keys(view, patient)
+    if view.knows(keys[-1]) and (last := followed(view, patient)) is not None:
+        for one in last.state.given_away:
+            keys += _merge_keys(view, number_id(one.to))
+    return keys
+
+
+def _merge_keys(view: View, patient: int) -> list[Key]:
     keys: list[Key] = []
     for _ in range(8):
         key: Key = ("patient", patient)

@@ -8,12 +8,22 @@ from msgspec.structs import replace
 
 from liaison.care.changes import Change, remember, told_event_id
 from liaison.care.document import Document, completed_by_stay, document_changes, fold_document
-from liaison.care.facts import DocumentAction, DocumentFact, Fact, IdentityAction, IdentityFact, MovementFact, ReceiptFact
+from liaison.care.facts import (
+    DocumentAction,
+    DocumentFact,
+    Fact,
+    IdentityAction,
+    IdentityFact,
+    MovementFact,
+    ReattributionFact,
+    ReceiptFact,
+)
 from liaison.care.identifiers import Identifier, IdentifierKind
 from liaison.care.movement import TooManyMovementsError
 from liaison.care.notes import findings_of_notes
 from liaison.care.patient import Patient, fold_identity, fold_link, fold_merge, patient_changes
-from liaison.care.stay import fold_movement
+from liaison.care.reattribution import gave_away, given, gone, heir, is_news, taken_back_changes, took_back
+from liaison.care.stay import fold_movement, stay_changes
 from liaison.events.envelope import Event
 from liaison.finding import Finding
 from liaison.hub.crossing import Proposals, holder_elsewhere, is_shared, met
@@ -26,16 +36,19 @@ from liaison.hub.journal.records import (
     PatientRecord,
     Record,
     StayRecord,
+    number_id,
     text_id,
 )
 from liaison.hub.journal.view import Moment, View
 from liaison.hub.outbox import Outbox
 from liaison.hub.policy import Policy
+from liaison.hub.reattributing import documents_of_visits, stays_of_episode
 from liaison.hub.refusals import (
     ALREADY_GIVEN,
     ALREADY_HELD,
     DOCUMENT_CONFLICT,
     DOCUMENT_OF_ANOTHER,
+    GIVER_UNKNOWN,
     INS_ELSEWHERE,
     NOBODY,
     NUMBER_OF_ANOTHER,
@@ -93,8 +106,8 @@ class Taking:
             Contradiction: with the finding that says which; what was folded before it must not be used.
         """
         for number, fact in enumerate(facts):
-            if number and isinstance(fact, IdentityFact | DocumentFact):
-                # An A40 repeats its pairs and a report its documents: each sees what the ones before it changed.
+            if number and not isinstance(fact, MovementFact):
+                # An A40 and an A44 repeat their pairs and a report its documents: each sees what the ones before it changed.
                 self._view = self._view.over(self.records)
             # What a person accepted is news, however old.
             self._telling.late = None if self._accepted else lateness(fact, self._standing, self._moment.now)
@@ -107,6 +120,8 @@ class Taking:
                     self._identity(fact)
                 case MovementFact():
                     self._movement(fact)
+                case ReattributionFact():
+                    self._reattribute(fact)
                 case DocumentFact():
                     self._document(fact)
                 case ReceiptFact():
@@ -266,7 +281,8 @@ class Taking:
     # Stays ------------------------------------------------------------------------------------------------------------------------
 
     def _movement(self, fact: MovementFact) -> None:
-        patient = self._known_patient(fact.patient)
+        speaker = self._known_patient(fact.patient)
+        patient = self._heir(speaker, fact.episode) if speaker.state.given_away else speaker
         blind = self._index_of.of(fact.visit)
         entry = self._view.identifier(blind)
         before = None if entry is None else self._view.stay(entry.id)
@@ -286,14 +302,55 @@ class Taking:
         stay = StayRecord(id=number, patient=patient.id, state=after)
         if before is not None:
             stay = replace(stay, events=before.events)
-        if changes:
-            first = self._telling.count
-            told = [(change, self._tell(change, told_event_id(after, change), stay=stay)) for change in changes]
-            stay = replace(stay, state=remember(after, told), events=self._telling.kept(stay.events, first))
+        stay = self._told(stay, changes, patient)
         if before is None or before.state != stay.state:
             self.records.append(stay)
         if before is None:
             self.records.append(IdentifierRecord(blind=blind, target="stay", id=number))
+
+    def _told(self, stay: StayRecord, changes: Iterable[Change], patient: PatientRecord) -> StayRecord:
+        """The stay that remembers what is told of it now, of the patient whose it is."""
+        if not changes:
+            return stay
+        first = self._telling.count
+        told = [(change, self._tell(change, told_event_id(stay.state, change), stay=stay, of=patient)) for change in changes]
+        return replace(stay, state=remember(stay.state, told), events=self._telling.kept(stay.events, first))
+
+    def _heir(self, patient: PatientRecord, episode: Identifier | None) -> PatientRecord:
+        """Whose an episode is: what comes late under the numbers of who had it by mistake is of who has it now."""
+        to = heir(patient.state, episode)
+        return (followed(self._view, number_id(to)) if to else None) or patient
+
+    def _reattribute(self, fact: ReattributionFact) -> None:
+        """An episode changes its patient: who had it is told that it never was, who has it that it is."""
+        taker, _ = find_patient(self._view, self._index_of, fact.patient, None)
+        if taker is None:
+            raise Contradiction(NOBODY)
+        giver, _ = find_patient(self._view, self._index_of, fact.former, None)
+        if giver is None:
+            self.findings.append(GIVER_UNKNOWN)
+        if giver is None or giver.id == taker.id or not is_news(giver.state, taker.state, fact):
+            return
+        self.records.append(replace(giver, state=gave_away(giver.state, fact, to=taker.state.id)))
+        kept = took_back(taker.state, fact.episode)
+        if kept is not taker.state:
+            taker = replace(taker, state=kept)
+            self.records.append(taker)
+        stays = list(stays_of_episode(self._view, giver, fact.episode))
+        for stay in stays:
+            for change in taken_back_changes(stay.state, at=fact.recorded_at):
+                undone = told_event_id(stay.state, change)
+                self._tell(change, undone, stay=replace(stay, state=gone(stay.state)), of=giver)
+        # What was under way for who had it leaves first.
+        self.outbox.waits_for(giver.id)
+        for stay in stays:
+            state = given(stay.state, patient_id=taker.state.id)
+            moved = StayRecord(id=stay.id, patient=taker.id, state=state)
+            self.records.append(self._told(moved, stay_changes(None, state), taker))
+        visits = frozenset(stay.state.visit for stay in stays)
+        for document in documents_of_visits(self._view, giver, visits):
+            held = replace(document.state.fact, visit_of_another=True)
+            self.records.append(replace(document, state=replace(document.state, fact=held)))
 
     # Documents --------------------------------------------------------------------------------------------------------------------
 
@@ -329,13 +386,17 @@ class Taking:
         self.records += document_entries(self._index_of, fact, number, known)
 
     def _with_stay(self, fact: DocumentFact, patient: PatientRecord) -> DocumentFact:
-        """The fact with what its stay knows and the message leaves out, where a rule asks for it."""
-        if fact.visit is None or not self._policy.letters.asks_the_stay:
+        """The fact with what its stay knows and the message leaves out, where a rule asks for it, and whether it is another's."""
+        if fact.visit is None:
             return fact
         entry = self._view.identifier(self._index_of.of(fact.visit))
         stay = None if entry is None else self._view.stay(entry.id)
         owner = None if stay is None else followed(self._view, stay.patient)
-        return fact if stay is None or owner is None or owner.id != patient.id else completed_by_stay(fact, stay.state)
+        if stay is None or owner is None:
+            return fact
+        if owner.id != patient.id:
+            return replace(fact, visit_of_another=True)
+        return completed_by_stay(fact, stay.state) if self._policy.letters.asks_the_stay else fact
 
     def _letters(self, fact: DocumentFact, record: DocumentRecord, event: str, earlier: Mapping[bytes, str]) -> DocumentRecord:
         """Decide who gets the document; ``earlier`` is who was given an earlier version of it, and by which mail."""
@@ -395,8 +456,17 @@ class Taking:
         owner = followed(self._view, record.patient)
         return None if owner is None else owner.id
 
-    def _tell(self, change: Change, undone: str, *, stay: StayRecord | None = None, document: Document | None = None) -> str:
-        patient = self.patient
+    def _tell(
+        self,
+        change: Change,
+        undone: str,
+        *,
+        stay: StayRecord | None = None,
+        document: Document | None = None,
+        of: PatientRecord | None = None,
+    ) -> str:
+        """``of``: whom it is about, where that is not the message's own patient."""
+        patient = of or self.patient
         if patient is None:
             raise AssertionError("a change without a patient")
         return self._telling.tell(change, undone, patient=patient, new=patient.id in self._new, stay=stay, document=document)

@@ -185,7 +185,7 @@ def identity_facts(
         second = replace(fact(other, IdentityAction.ASSERT), treating_physician=None)
         return (fact(patient, IdentityAction.ASSERT), second, fact(patient, action, linked=other.identifiers))
     if trigger == "A47":
-        absorbed = _absorbed(message.first("MRG"), profile, findings)
+        absorbed = replaced_identifiers(message.first("MRG"), profile, findings)
         if absorbed or patient.removes_ins:
             return (fact(patient, IdentityAction.CHANGE_IDENTIFIER, absorbed),)
         findings.append(MERGE_WITHOUT_MRG.at("MRG-1"))
@@ -248,7 +248,7 @@ def _merges(
         if segment.name == "PID":
             surviving = first if segment.occurrence == 1 else patient_of(segment, None, profile, zone, findings)
         elif segment.name == "MRG" and surviving is not None:
-            absorbed = _absorbed(segment, profile, findings)
+            absorbed = replaced_identifiers(segment, profile, findings)
             if set(absorbed) & set(surviving.identifiers):
                 findings.append(MERGE_ITSELF.at(segment.where(1)))
                 return []
@@ -275,7 +275,7 @@ def _other_patient(
     return other
 
 
-def _absorbed(mrg: Segment | None, profile: SourceProfile, findings: list[Finding]) -> tuple[Identifier, ...]:
+def replaced_identifiers(mrg: Segment | None, profile: SourceProfile, findings: list[Finding]) -> tuple[Identifier, ...]:
     """MRG-1: the identifiers absorbed or replaced. What names them is old, so that no rule on using an INS applies."""
     if mrg is None:
         return ()

@@ -19,6 +19,7 @@ from liaison.hl7.visit import Visit, read_visit, read_visit_complement
 from liaison.mappings.interpretation import Interpretation, SourceProfile, Understanding
 from liaison.mappings.pam_identity import identity_facts, read_patient
 from liaison.mappings.pam_movement import movement_fact
+from liaison.mappings.pam_reattribution import REATTRIBUTION, reattribution_facts
 
 PID_MISSING = fatal(
     "hl7.pid-missing",
@@ -107,6 +108,9 @@ def _facts(message: Message, profile: SourceProfile, findings: list[Finding]) ->
     )
     if of_identity or not facts:
         return facts
+    if trigger.code == REATTRIBUTION:
+        moved = reattribution_facts(message, patient, profile, zone, findings, recorded_at=header.recorded_at)
+        return (*facts, *moved) if moved else ()
     movement = movement_fact(message, header, trigger, patient, visit, profile, zone, findings)
     return (*facts, movement) if movement is not None else ()
 

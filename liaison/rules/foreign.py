@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from liaison.care.facts import DocumentFact, Fact, IdentityAction, IdentityFact, MovementFact, ReceiptFact
+from liaison.care.facts import DocumentFact, Fact, IdentityAction, IdentityFact, MovementFact, ReattributionFact, ReceiptFact
 from liaison.care.identifiers import Identifier, IdentifierKind
 from liaison.hl7.faults import fatal
 from liaison.mappings.interpretation import SourceProfile
@@ -34,7 +34,7 @@ class ProposalKind(enum.StrEnum):
     LINK = "link"  #: PID-3 gives two hospitals' numbers to one person
     INS_MATCH = "ins-match"  #: two hospitals' patients have one qualified INS
     ASSERTION = "assertion"  #: a whole message about another hospital's patient
-    STAY = "stay"  #: a movement of another hospital's stay
+    STAY = "stay"  #: a movement of another hospital's stay, or an episode taken from its patient
 
 
 class Proposed(Private, frozen=True, kw_only=True):
@@ -88,6 +88,11 @@ def part(facts: tuple[Fact, ...], profile: SourceProfile) -> Parted:
                     proposed.append(Proposed(kind=ProposalKind.STAY, facts=(fact,)))
                 else:
                     own.append(replace(fact, patient=_own(fact.patient, profile)))
+            case ReattributionFact():
+                if any(is_foreign(one, profile) for one in (*fact.former, fact.episode)):
+                    proposed.append(Proposed(kind=ProposalKind.STAY, facts=(fact,)))
+                else:
+                    own.append(replace(fact, patient=_own(fact.patient, profile)))
             case DocumentFact():
                 own.append(replace(fact, patient=_own(fact.patient, profile)))
             case ReceiptFact():
@@ -112,6 +117,8 @@ def _moved(fact: Fact) -> Iterable[Identifier]:
             return (*fact.identifiers, *fact.others) if fact.others else fact.identifiers
         case MovementFact():
             return (*fact.patient, fact.visit)
+        case ReattributionFact():
+            return (*fact.patient, *fact.former, fact.episode)
         case DocumentFact():
             return fact.patient
         case ReceiptFact():
@@ -137,6 +144,8 @@ def _names(fact: Fact) -> Iterable[str]:
         case MovementFact():
             yield f"{fact.visit.authority}:{fact.visit.value}:{fact.action}:{fact.trigger}:{fact.at.isoformat()}"
             yield from (f"{one.authority}:{one.value}" for one in fact.movement)
+        case ReattributionFact():
+            yield f"{fact.episode.authority}:{fact.episode.value}:{fact.recorded_at.isoformat()}"
         case DocumentFact():
             yield fact.id
         case ReceiptFact():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Final
 
-from liaison.care.facts import DocumentFact
+from liaison.care.facts import DocumentAction, DocumentFact
 from liaison.finding import Finding
 from liaison.mssante.address import Address, in_domains
 from liaison.private import Private
@@ -60,6 +60,7 @@ def recipients_of(
         findings.update(dict.fromkeys(opinion.findings))
         against = (
             _other_patient(document)
+            or _other_stay(document)
             or doubtful_identity(patient.statuses)
             or same_ins(document.ins, patient.ins)
             or opinion.objection
@@ -110,6 +111,11 @@ def _other_patient(document: DocumentFact) -> Objection | None:
     return None if document.same_patient else _OTHER_PATIENT
 
 
+def _other_stay(document: DocumentFact) -> Objection | None:
+    # Taking back a letter that should never have gone must not wait for anybody.
+    return _OTHER_STAY if document.visit_of_another and document.action is not DocumentAction.WITHDRAW else None
+
+
 def _unknown_domain(address: Address | None, known_domains: Container[str] | None) -> Objection | None:
     if address is None or known_domains is None or in_domains(address, known_domains):
         return None
@@ -125,6 +131,11 @@ def _not_the_patients(candidate: Candidate, patient: PatientView) -> Objection |
 _OTHER_PATIENT: Final = hold(
     "recipient.other-patient",
     "Le document parle d'un autre patient que le message (recordTarget du CDA et PID-3 ou traits différents).",
+    Owner.HOSPITAL,
+)
+_OTHER_STAY: Final = hold(
+    "recipient.visit-of-another",
+    "La venue du document (PV1-19) est celle d'un autre patient, ou lui a été réattribuée (A44) : l'établissement vérifie de qui parle la lettre.",
     Owner.HOSPITAL,
 )
 _UNKNOWN_DOMAIN: Final = hold(

@@ -52,6 +52,8 @@ def told_by(trigger: Trigger) -> str:
         return ""
     if trigger.transaction is Transaction.IDENTITY:
         return _OF_IDENTITY[trigger.code]
+    if trigger.deed is None:  # of who had the episode; of who has it, all that happened in it
+        return "stay.cancelled"
     if trigger.deed is Deed.INSERT:
         return INSERTS[trigger.code].tells
     if trigger.deed is Deed.CANCEL:

@@ -17,6 +17,7 @@ from liaison.care.facts import (
     MovementAction,
     MovementFact,
     Place,
+    ReattributionFact,
 )
 from liaison.care.identifiers import INS_NIR_TEST, Identifier, IdentifierKind
 from liaison.care.person import Ins, Professional, Traits
@@ -89,8 +90,26 @@ def link(one: str, other: str, *, action: IdentityAction = IdentityAction.LINK, 
     return identity(one, minutes=minutes), identity(other, minutes=minutes), said
 
 
+def episode(value: str) -> Identifier:
+    """A hospital's own number for an episode."""
+    return Identifier(kind=IdentifierKind.EPISODE, authority=f"finess:{FINESS}", value=value)
+
+
+def reattribution(to: str, former: str, number: str, *, minutes: float = 1) -> tuple[Fact, ...]:
+    """A44: the facts of a message that gives an episode of ``former`` to ``to``."""
+    at = NOW + timedelta(minutes=minutes)
+    moved = ReattributionFact(patient=(ipp(to),), former=(ipp(former),), episode=episode(number), recorded_at=at)
+    return identity(to, minutes=minutes), moved
+
+
 def movement(
-    number: str, visit: str, *, trigger: str = "A01", order: int = 1, action: MovementAction = MovementAction.INSERT
+    number: str,
+    visit: str,
+    *,
+    trigger: str = "A01",
+    order: int = 1,
+    action: MovementAction = MovementAction.INSERT,
+    of_episode: str = "",
 ) -> MovementFact:
     """A movement of a patient's venue; ``order`` is its number in the venue and its hour."""
     at = NOW + timedelta(hours=order)
@@ -101,6 +120,7 @@ def movement(
         original_trigger=trigger,
         movement=(Identifier(kind=IdentifierKind.MOVEMENT, authority=f"finess:{FINESS}", value=f"{visit}-{order}"),),
         visit=Identifier(kind=IdentifierKind.VISIT, authority=f"finess:{FINESS}", value=visit),
+        episode=episode(of_episode) if of_episode else None,
         at=at,
         nature="HMS",
         patient_class="I",

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from liaison.care.facts import DocumentFact, Fact, IdentityAction, IdentityFact, MovementFact
+from liaison.care.facts import DocumentFact, Fact, IdentityAction, IdentityFact, MovementFact, ReattributionFact
 from liaison.care.identifiers import Identifier, IdentifierKind
 from liaison.mappings.interpretation import SourceProfile
 from liaison.rules.foreign import ProposalKind, part
 from liaison.rules.sender import is_foreign
-from tests.hub.people import FINESS, SOURCE, identity, ins, ipp, letter, movement
+from tests.hub.people import FINESS, NOW, SOURCE, identity, ins, ipp, letter, movement
 
 OTHER = "finess:400099999"
 PROFILE = SourceProfile(source=SOURCE, finess=FINESS, others_authorities=frozenset({OTHER}))
@@ -32,6 +32,11 @@ def said(
 def stay(*numbers: Identifier, authority: str = f"finess:{FINESS}") -> MovementFact:
     visit = Identifier(kind=IdentifierKind.VISIT, authority=authority, value="V1")
     return replace(movement("1", "V1"), patient=numbers, visit=visit)
+
+
+def given_to(taker: Identifier, giver: Identifier, authority: str = f"finess:{FINESS}") -> ReattributionFact:
+    number = Identifier(kind=IdentifierKind.EPISODE, authority=authority, value="D1")
+    return ReattributionFact(patient=(taker,), former=(giver,), episode=number, recorded_at=NOW)
 
 
 def document(*numbers: Identifier) -> DocumentFact:
@@ -67,6 +72,10 @@ MERGE, CHANGE, LINK = IdentityAction.MERGE, IdentityAction.CHANGE_IDENTIFIER, Id
         ),
         ((said(OWN), said(THEIRS), said(OWN, action=LINK, linked=(THEIRS,))), (), [ProposalKind.ASSERTION]),
         ((said(OWN), said(OWN, action=LINK, linked=(THEIRS,))), (said(OWN),), [ProposalKind.ASSERTION]),
+        # An episode of its own given to another of its patients, and one taken from the other hospital's.
+        ((said(OWN), given_to(OWN, ipp("2"))), (said(OWN), given_to(OWN, ipp("2"))), []),
+        ((said(OWN), given_to(OWN, THEIRS)), (said(OWN),), [ProposalKind.STAY]),
+        ((said(OWN), given_to(OWN, ipp("2"), authority=OTHER)), (said(OWN),), [ProposalKind.STAY]),
         # A stay of the other hospital, of a patient of its own.
         ((said(OWN), stay(OWN, authority=OTHER)), (said(OWN),), [ProposalKind.STAY]),
     ],
@@ -112,6 +121,8 @@ def messages(draw: st.DrawFn) -> tuple[Fact, ...]:
     if draw(st.booleans()):
         facts.append(stay(*first.identifiers, authority=draw(st.sampled_from([f"finess:{FINESS}", OTHER]))))
     if draw(st.booleans()):
+        facts.append(given_to(first.identifiers[0], draw(numbers), draw(st.sampled_from([f"finess:{FINESS}", OTHER]))))
+    if draw(st.booleans()):
         facts.append(document(*first.identifiers))
     return tuple(facts)
 
@@ -126,6 +137,8 @@ def test_no_identifier_of_another_hospital_ever_acts_and_nothing_is_lost(facts: 
                 assert not any(is_foreign(one, profile) for one in (*fact.identifiers, *fact.others)) and fact.identifiers
             case MovementFact():
                 assert not any(is_foreign(one, profile) for one in (*fact.patient, fact.visit))
+            case ReattributionFact():
+                assert not any(is_foreign(one, profile) for one in (*fact.patient, *fact.former, fact.episode))
             case _:
                 assert isinstance(fact, DocumentFact) and not any(is_foreign(one, profile) for one in fact.patient)
     told = [fact for one in parted.proposed for fact in one.facts]

@@ -102,9 +102,11 @@ class View:
         """Note what the journal has under ``key`` (None: nothing)."""
         self._values.setdefault(key, value)
 
-    def load_passing(self, key: Key, value: object) -> None:
-        """Note what holds for this batch only: a list that rows written later belong to."""
-        self.load(key, value)
+    def load_passing(self, key: Key, value: tuple[int, ...]) -> None:
+        """Note what holds for this batch only: the stays or documents of a patient, those that the batch wrote before among them."""
+        of, patient = str(key[0]).removesuffix("s"), key[1]
+        laid = (one.id for (kind, *_), one in self._values.items() if kind == of and one is not None and one.patient == patient)
+        self.load(key, tuple(dict.fromkeys((*value, *laid))))
         self._passing.append(key)
 
     def knows(self, key: Key) -> bool:
