@@ -225,7 +225,7 @@ class DocumentFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="
     ins: Ins | None = None
     traits: Traits | None = None
     visit: Identifier | None = None
-    #: Whether that visit is known as another patient's; holds the letter. No message says it: the hub knows.
+    #: Whether that visit, or the episode, is known as another patient's; holds the letter. No message says it: the hub knows.
     visit_of_another: bool = False
     episode: Identifier | None = None
     patient_class: str = ""

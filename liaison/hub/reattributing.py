@@ -41,12 +41,16 @@ def stays_of_episode(view: View, giver: PatientRecord, episode: Identifier) -> I
                 yield stay
 
 
-def documents_of_visits(view: View, giver: PatientRecord, visits: frozenset[Identifier]) -> Iterator[DocumentRecord]:
-    """The giver's documents about some visits."""
+def documents_of_episode(
+    view: View, giver: PatientRecord, episode: Identifier, visits: frozenset[Identifier]
+) -> Iterator[DocumentRecord]:
+    """The giver's documents about an episode: its senders name it, or one of its visits."""
     for number in _numbers(giver):
         for name in view.documents_of(number):
             document = view.document(name)
-            if document is not None and document.patient == number and document.state.fact.visit in visits:
+            if document is None or document.patient != number:
+                continue
+            if document.state.fact.episode == episode or document.state.fact.visit in visits:
                 yield document
 
 

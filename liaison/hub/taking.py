@@ -42,7 +42,7 @@ from liaison.hub.journal.records import (
 from liaison.hub.journal.view import Moment, View
 from liaison.hub.outbox import Outbox
 from liaison.hub.policy import Policy
-from liaison.hub.reattributing import documents_of_visits, stays_of_episode
+from liaison.hub.reattributing import documents_of_episode, stays_of_episode
 from liaison.hub.refusals import (
     ALREADY_GIVEN,
     ALREADY_HELD,
@@ -348,7 +348,7 @@ class Taking:
             moved = StayRecord(id=stay.id, patient=taker.id, state=state)
             self.records.append(self._told(moved, stay_changes(None, state), taker))
         visits = frozenset(stay.state.visit for stay in stays)
-        for document in documents_of_visits(self._view, giver, visits):
+        for document in documents_of_episode(self._view, giver, fact.episode, visits):
             held = replace(document.state.fact, visit_of_another=True)
             self.records.append(replace(document, state=replace(document.state, fact=held)))
 
@@ -387,6 +387,8 @@ class Taking:
 
     def _with_stay(self, fact: DocumentFact, patient: PatientRecord) -> DocumentFact:
         """The fact with what its stay knows and the message leaves out, where a rule asks for it, and whether it is another's."""
+        if heir(patient.state, fact.episode):
+            return replace(fact, visit_of_another=True)
         if fact.visit is None:
             return fact
         entry = self._view.identifier(self._index_of.of(fact.visit))

@@ -135,7 +135,7 @@ _OTHER_PATIENT: Final = hold(
 )
 _OTHER_STAY: Final = hold(
     "recipient.visit-of-another",
-    "La venue du document (PV1-19) est celle d'un autre patient, ou lui a été réattribuée (A44) : l'établissement vérifie de qui parle la lettre.",
+    "La venue ou le dossier du document est celui d'un autre patient, ou lui a été réattribué (A44) : l'établissement vérifie de qui parle la lettre.",
     Owner.HOSPITAL,
 )
 _UNKNOWN_DOMAIN: Final = hold(

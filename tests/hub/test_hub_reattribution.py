@@ -13,7 +13,7 @@ from liaison.hub.intake import Taken
 from liaison.hub.last_look import PolicyLastLook
 from liaison.rules.decision import Outcome
 from tests.hub.bench import Bench, faults_of_lanes, patient_of, rules
-from tests.hub.people import FINESS, identity, letter, merge, movement, reading, reattribution
+from tests.hub.people import FINESS, episode, identity, letter, merge, movement, reading, reattribution
 
 WRONG, RIGHT, EPISODE = "1", "2", "D1"
 
@@ -121,6 +121,17 @@ async def test_a_letter_about_another_patient_s_visit_is_held_and_taking_it_back
     right = await bench.take(reading(identity(RIGHT), replace(about(RIGHT), id="L2", set_id="L2")))
     (decision,) = [one.decision for one in right.decisions if one.decision.destination == "mail"]
     assert decision.outcome is Outcome.DELIVER
+
+
+async def test_a_letter_that_names_no_visit_is_known_by_its_episode(bench: Bench) -> None:
+    bench.last_look = PolicyLastLook(bench.policy)
+    of_episode = replace(letter(WRONG, "L1"), episode=episode(EPISODE))
+    first = await bench.take(reading(*stay(), of_episode))
+    await bench.take(reading(*reattribution(RIGHT, WRONG, EPISODE), kind="ADT^A44"))
+    assert not isinstance(await bench.claim(patient_of(first), "mail"), Claimed)
+    late = await bench.take(reading(identity(WRONG), replace(of_episode, id="L3", set_id="L3")))
+    (decision,) = [one.decision for one in late.decisions if one.decision.destination == "mail"]
+    assert (decision.outcome, decision.rule) == (Outcome.HOLD, "recipient.visit-of-another")
 
 
 async def test_a_letter_that_went_to_the_wrong_patient_s_doctor_can_be_taken_back(bench: Bench) -> None:
