@@ -1,4 +1,4 @@
-"""``python -m bench burst|large|drain|day|post|directory|full|all``: prints Markdown tables for bench/README.md."""
+"""``python -m bench burst|large|drain|day|post|directory|reading|full|all``: prints Markdown tables for bench/README.md."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bench.directory import directory
 from bench.full import full
 from bench.large import large
 from bench.post import post
+from bench.reading import reading
 from bench.report import machine
 
 WORK = Path(__file__).with_name(".work")
@@ -22,7 +23,9 @@ def numbers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["burst", "large", "drain", "day", "post", "directory", "full", "all"]), default="all")
+@click.argument(
+    "what", type=click.Choice(["burst", "large", "drain", "day", "post", "directory", "reading", "full", "all"]), default="all"
+)
 @click.option("--seconds", default=60.0, show_default=True, help="How long each row is measured.")
 @click.option("--connections", default="1,4,16,64", show_default=True, callback=numbers, help="Of the bursts.")
 @click.option(
@@ -53,6 +56,9 @@ def main(what: str, seconds: float, connections: tuple[int, ...], rates: tuple[i
         click.echo()
     if what in ("directory", "all"):
         directory(WORK)
+        click.echo()
+    if what in ("reading", "all"):
+        reading()
 
 
 if __name__ == "__main__":
