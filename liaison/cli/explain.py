@@ -12,6 +12,7 @@ import msgspec
 
 from liaison.cli.explain_list import ExplanationList
 from liaison.cli.explain_page import ExplanationPage
+from liaison.cli.explain_structure import structure_of
 from liaison.hub.contracts import Verdict
 from liaison.hub.explain import Explained
 from liaison.hub.file_findings import MAX_FILE
@@ -34,6 +35,9 @@ _STANDARD_INPUT = Path("-")
 @click.option("--as-source", default="", metavar="NOM", help="Lire comme venant de cette source de la configuration.")
 @click.option("--json", "as_json", is_flag=True, help="Répondre en JSON : un objet par message, une liste s'il y en a plusieurs.")
 @click.option("--together", is_flag=True, help="Prendre les fichiers comme un seul flux, dans l'ordre.")
+@click.option(
+    "--strict", is_flag=True, help="Vérifier aussi la structure d'après les tables de HL7 (hl7apy), et montrer les deux avis."
+)
 @click.option("--full", is_flag=True, help="Une page entière par message, même s'il y en a beaucoup.")
 @click.pass_context
 def explain(
@@ -43,6 +47,7 @@ def explain(
     as_source: str,
     as_json: bool,
     together: bool,
+    strict: bool,
     full: bool,
 ) -> None:
     """Dire ce que la plateforme ferait de fichiers, sans rien écrire ni envoyer nulle part.
@@ -62,9 +67,9 @@ def explain(
     codes: set[int] = set()
     explained = _explain_all(explainer, paths, codes)
     if as_json:
-        _print_json(explained, several=len(paths) > 1)
+        _print_json(explained, several=len(paths) > 1, strict=strict)
     else:
-        _print_pages(explained, is_newcomer=explainer.is_newcomer, full=full)
+        _print_pages(explained, is_newcomer=explainer.is_newcomer, full=full, strict=strict)
     context.exit(max(codes, default=0))
 
 
@@ -97,9 +102,9 @@ def _explain_all(explainer: FileExplainer, paths: tuple[Path, ...], codes: set[i
             yield name, one
 
 
-def _print_json(explained: Iterator[tuple[str, Explained]], *, several: bool) -> None:
+def _print_json(explained: Iterator[tuple[str, Explained]], *, several: bool, strict: bool) -> None:
     """One object, or a list that is written as it comes: a day's batch has thousands."""
-    bodies = (msgspec.json.encode({"file": name, **one.as_json()}) for name, one in explained)
+    bodies = (msgspec.json.encode(_object(name, one, strict=strict)) for name, one in explained)
     out = sys.stdout.buffer
     first, second = next(bodies, b""), next(bodies, None)
     if second is None:
@@ -112,8 +117,12 @@ def _print_json(explained: Iterator[tuple[str, Explained]], *, several: bool) ->
     out.flush()
 
 
-def _print_pages(explained: Iterator[tuple[str, Explained]], *, is_newcomer: bool, full: bool) -> None:
-    page = ExplanationPage()
+def _object(name: str, one: Explained, *, strict: bool) -> dict[str, object]:
+    return {"file": name, **one.as_json(), **({"structure": structure_of(one)} if strict else {})}
+
+
+def _print_pages(explained: Iterator[tuple[str, Explained]], *, is_newcomer: bool, full: bool, strict: bool) -> None:
+    page = ExplanationPage(strict=strict)
     few = [] if full else [one for _, one in zip(range(_MANY), explained, strict=False)]
     if len(few) < _MANY:
         for name, one in (*few, *explained):

@@ -20,6 +20,7 @@ from liaison.care.facts import DocumentAction, DocumentFact
 from liaison.care.identifiers import Identifier, IdentifierKind
 from liaison.care.patient import Patient
 from liaison.care.person import Professional
+from liaison.cli.explain_structure import structure_of
 from liaison.cli.explain_words import (
     OUTCOMES,
     OWNERS,
@@ -61,7 +62,9 @@ _LEVELS = {"N1": "PDF dans un CDA (N1)", "N3": "structuré (N3)"}
 class ExplanationPage:
     """Pages, one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = False) -> None:
+        """``strict`` adds what HL7's tables say of the structure."""
+        self._strict = strict
         piped = not sys.stdout.isatty()
         self.console = Console(highlight=False, emoji=False, width=_PLAIN_WIDTH if piped else None)
 
@@ -69,7 +72,9 @@ class ExplanationPage:
         """One message's page; ``name`` is its file's."""
         self._header(name, explained)
         self._segments(explained)
-        self._findings(explained.findings)
+        self._findings("Remarques", explained.findings)
+        if self._strict:
+            self._findings("Structure, d'après les tables de HL7", structure_of(explained))
         taken = explained.taken
         if taken.duplicate:
             self._say("Message déjà reçu à l'identique : la même réponse lui est rendue, et rien ne se passe de plus.")
@@ -150,15 +155,15 @@ class ExplanationPage:
         if left := len(message.segments[_MAX_SEGMENTS:]):
             self._say(f"… et {plural(left, 'autre')} segments.", "dim")
 
-    def _findings(self, findings: Sequence[Finding]) -> None:
+    def _findings(self, title: str, findings: Sequence[Finding]) -> None:
         if not findings:
-            self._title("Remarques", "aucune")
+            self._title(title, "aucune remarque")
             return
         order = tuple(SEVERITIES)
         ranked = sorted(findings, key=lambda finding: order.index(finding.severity))
         counts = [(SEVERITIES[severity][2], sum(one.severity is severity for one in findings)) for severity in order]
         self._title(
-            "Remarques, et ce qu'il faut en dire à l'éditeur",
+            f"{title}, et ce qu'il faut en dire à l'éditeur",
             ", ".join(_counted(number, word) for word, number in counts if number),
         )
         for finding in ranked:

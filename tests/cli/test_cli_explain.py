@@ -186,3 +186,20 @@ def test_many_messages_get_a_line_each_and_findings_by_rule(tmp_path: Path) -> N
     assert "× 12  hl7.charset-unknown  d'abord en MSH-18 (ligne 1, jour.hl7)" in page
     assert "Le message en clair" not in page
     assert run("--full", "jour.hl7").output.count("Le message en clair") == 12
+
+
+def test_strict_adds_the_opinion_of_hl7_s_tables_beside_the_profile_s(tmp_path: Path) -> None:
+    (tmp_path / "two.hl7").write_bytes(ADMISSION.replace(b"PV1||I", b"PV1||I||||||||||||||||90001\rPV1||I"))
+    one = printed("--strict", "two.hl7")
+    assert {"rule": "hl7.structure-repeated", "where": "PV1"}.items() <= next(
+        found for found in one["structure"] if found["rule"] == "hl7.structure-repeated"
+    ).items()
+    assert "structure" not in printed("two.hl7")
+    page = run("--strict", "two.hl7").stdout
+    assert "d'après les tables de HL7" in page and "hl7.structure-repeated" in page
+    assert "d'après les tables de HL7" not in run("two.hl7").stdout
+
+
+def test_strict_has_nothing_to_say_of_what_is_no_hl7(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_bytes(b"bonjour")
+    assert printed("--strict", "note.txt")["structure"] == []

@@ -1,0 +1,3 @@
+class VALIDATION_LEVEL:
+    STRICT: int
+    TOLERANT: int

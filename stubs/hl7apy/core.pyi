@@ -1,0 +1,3 @@
+class Message:
+    name: str
+    version: str

@@ -1,0 +1,3 @@
+from hl7apy.core import Message
+
+def parse_message(message: str, validation_level: int | None = None, find_groups: bool = True) -> Message: ...
