@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -75,6 +76,10 @@ def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetim
     interpretation, profile = interpret_hl7(message, profile)
     if (ahead := ahead_of_time(message, ZoneInfo(profile.time_zone), now)) is not None:
         interpretation = replace(interpretation, findings=(*interpretation.findings, ahead))
+    if profile.structure_share and _is_sampled(control_id, profile.structure_share):
+        from liaison.hl7.structure import structure_findings
+
+        interpretation = replace(interpretation, findings=(*interpretation.findings, *structure_findings(message)))
     findings = interpretation.findings
     answerable = bool(control_id)
     verdict = verdict_of(interpretation) if answerable else Verdict.QUARANTINED
@@ -105,6 +110,11 @@ def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetim
         packed=pack(raw) if len(raw) >= LARGE else None,
         establishment=profile.finess or profile.source,
     )
+
+
+def _is_sampled(control_id: str, share: float) -> bool:
+    """Whether a message is one of a share of all: always the same ones, so that a resend gets the same answer."""
+    return zlib.crc32(control_id.encode("utf-8", "surrogatepass")) < share * 2**32
 
 
 def interpret_hl7(message: Message, profile: SourceProfile) -> tuple[Interpretation, SourceProfile]:

@@ -77,6 +77,11 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "Europe/Paris"
     #: What the source really writes when its MSH-18 is wrong: ``8859/15``, ``8859/1``, ``UNICODE UTF-8``, ``WINDOWS-1252``.
     charset: str = ""
+    #: ``strict`` also holds the structure of messages against HL7's own tables (hl7apy) and adds what they say to the findings. That costs
+    #: twenty thousandths of a second a message, so that it is done for ``validate_share`` of them. ``profile``: PAM.fr and the volets alone.
+    validate: Literal["profile", "strict"] = "profile"
+    #: With ``validate = "strict"``: the share of messages that are looked at so, from 0 to 1.
+    validate_share: float = 0.01
     #: Identifier authorities as the source writes them (name, FINESS or OID) → canonical, ``finess:…`` or ``oid:…``. These, and the
     #: source's own FINESS, are the only ones that it speaks of as its own: of any other's patient it may only propose. Empty: all that
     #: no other source declares, in a test territory.

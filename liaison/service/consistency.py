@@ -90,6 +90,8 @@ def _source(path: KeyPath, source: SourceSettings) -> Iterator[_Complaint]:
         yield (*path, "time_zone"), "ce fuseau n'existe pas.", "Écrire par exemple Europe/Paris."
     if source.charset and not codec_of(source.charset):
         yield (*path, "charset"), "ce jeu de caractères n'existe pas.", 'Écrire par exemple "8859/15" ou "UNICODE UTF-8".'
+    if not 0 < source.validate_share <= 1:
+        yield (*path, "validate_share"), "ce n'est pas une part.", "Écrire un nombre entre 0 et 1, 0.01 pour un message sur cent."
     if source.document_type and document_type(source.document_type) is None:
         yield (*path, "document_type"), "ce type de document n'est pas dans JDV_J07.", "Écrire par exemple 11490-0 ou 34112-3."
     if not all(document_type(code) is not None for code in source.document_types.values()):

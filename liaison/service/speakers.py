@@ -40,6 +40,7 @@ def _profile(source: SourceConfiguration, configuration: Configuration) -> Sourc
         own_authorities=own if common.authorities or production else None,
         others_authorities=frozenset(others - own),
         charset=common.charset,
+        structure_share=common.validate_share if common.validate == "strict" else 0.0,
         document_type=common.document_type,
         document_types=common.document_types,
         facility=common.facility,

@@ -63,6 +63,24 @@ def test_an_event_without_use_is_ignored_and_answered_aa() -> None:
     assert message.verdict is Verdict.IGNORED and read_ack(message.reply).code == "AA"
 
 
+def test_of_a_strict_source_a_share_of_the_messages_is_held_against_the_tables_of_hl7() -> None:
+    def structural(share: float, number: int) -> bool:
+        profile = replace(PROFILE, structure_share=share)
+        reading = read_hl7(adt(PID_5="", MSH_10=f"C{number}"), SENDER, profile, now=NOW, reply_id="R1")
+        return any(finding.rule.startswith("hl7.structure-") for finding in reading.findings)
+
+    assert [structural(0.0, 1), structural(1.0, 1)] == [False, True]
+    looked_at = [structural(0.5, number) for number in range(20)]
+    assert looked_at == [structural(0.5, number) for number in range(20)]
+    assert 0 < sum(looked_at) < 20
+
+
+def test_what_the_tables_say_changes_no_fact() -> None:
+    plain, strict = read(ADMISSION), read_hl7(ADMISSION, SENDER, replace(PROFILE, structure_share=1.0), now=NOW, reply_id="R1")
+    assert (strict.facts, strict.verdict) == (plain.facts, plain.verdict)
+    assert len(strict.findings) > len(plain.findings)
+
+
 def test_a_reply_for_another_verdict_names_the_faults() -> None:
     message = read(adt(MSH_9="ORU^R01^ORU_R01"))
     assert message.verdict is Verdict.QUARANTINED

@@ -47,6 +47,14 @@ def test_a_source_is_read_with_what_is_declared_of_it_and_of_the_others() -> Non
     assert ght.others_authorities == {f"finess:{CLINIC}"}
 
 
+@pytest.mark.parametrize(
+    ("said", "share"),
+    [('validate = "strict"', 0.01), ('validate = "strict"\nvalidate_share = 0.5', 0.5), ("validate_share = 0.5", 0.0)],
+)
+def test_a_strict_source_is_held_against_hl7_s_tables_for_a_share_of_its_messages(said: str, share: float) -> None:
+    assert profiles(read(GHT.replace('charset = "8859/15"', said)))["ght"].structure_share == share
+
+
 def test_a_newcomer_s_source_is_held_to_nothing_but_what_others_declare() -> None:
     clinic = profiles(read(GHT))["clinique"]
     assert (clinic.own_authorities, clinic.senders, clinic.establishments) == (None, frozenset(), {})
@@ -90,6 +98,7 @@ def test_sources_that_could_speak_for_one_another_are_a_standing_warning() -> No
         ("IPPGHT =", '"1.2.250.1.213.1.4.10" =', "authorities"),
         (f'match_by_ins = ["{DAX}"]', f'match_by_ins = ["{CLINIC}"]', "match_by_ins"),
         ('charset = "8859/15"', 'charset = "EBCDIC"', "charset"),
+        ('charset = "8859/15"', "validate_share = 0", "validate_share"),
         (f'finess = "{CLINIC}"', "finess = {}", "finess"),
         (f'finess = "{CLINIC}"', "finess = 1", "finess"),
     ],
