@@ -89,7 +89,7 @@ def test_the_page_of_rules_is_the_one_that_the_code_makes() -> None:
 def rules_that_exist() -> set[str]:
     """Rules as the running modules hold them: a second way to them, without reading any code."""
     found = {rule.finding.rule for rule in RULES}
-    for room in ("hl7", "cda", "mssante", "hprim", "sidefile", "care", "mappings", "rules", "hub"):
+    for room in ("hl7", "cda", "mssante", "hprim", "sidefile", "care", "mappings", "rules", "hub", "conformance"):
         for module in pkgutil.walk_packages([str(PACKAGE / room)], f"liaison.{room}."):
             if "migrations" not in module.name:
                 values = vars(importlib.import_module(module.name)).values()

@@ -27,6 +27,7 @@ ARROWS: dict[str, set[str]] = {
     "mappings": {*FORMATS, "events", "care"},
     "rules": {*FORMATS, "events", "care", "mappings"},
     "hub": {*FORMATS, "events", "care", "mappings", "rules"},
+    "conformance": {*FORMATS, "events", "care", "mappings", "rules", "hub"},
     "adapters": {*FORMATS, "events", "care", "mappings", "rules", "hub"},
     "service": {*FORMATS, "events", "care", "mappings", "rules", "hub", "adapters"},
 }

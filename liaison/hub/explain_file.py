@@ -52,7 +52,7 @@ def unread(profile: SourceProfile, fault: Finding) -> Reading:
 
 def _messages(raw: bytes, choose: ChooseProfile, now: datetime) -> Iterator[Reading]:
     batch = split_batch(raw)
-    profile = choose(next((code for code in map(_speaker, batch.messages[:_LOOKED_AT]) if code), ""))
+    profile = choose(next((code for code in map(speaking_finess, batch.messages[:_LOOKED_AT]) if code), ""))
     sender = Sender(source=profile.source, file=True)
     if not batch.messages:
         reading = unread(profile, NO_MESSAGE)
@@ -75,7 +75,7 @@ def _messages(raw: bytes, choose: ChooseProfile, now: datetime) -> Iterator[Read
         yield replace(reading, findings=(*told, *reading.findings)) if told else reading
 
 
-def _speaker(raw: bytes) -> str:
+def speaking_finess(raw: bytes) -> str:
     """The FINESS of the establishment that a message speaks for: where the patient lies, else whose numbers it writes."""
     try:
         message = Message.parse(raw)

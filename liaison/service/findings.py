@@ -40,6 +40,9 @@ ROOMS: Mapping[str, str] = {
     "letter": "Letters that may not be built.",
     "dispatch": "Deliveries.",
     "golive": "Going live: modes, what is late, tests.",
+    "export": "Conformance report: the files of an export.",
+    "sequence": "Conformance report: what the messages of an export say together.",
+    "silence": "Conformance report: what a feed never says.",
 }
 
 _RULE = re.compile(rf"(?:{'|'.join(ROOMS)})\.[a-z][a-z0-9-]*(?:\.[a-z][a-z0-9-]*)*")
