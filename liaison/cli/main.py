@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, str] = {
     "audit": "liaison.cli.audit",
     "cancel": "liaison.cli.cancel",
     "check": "liaison.cli.check",
+    "conformance": "liaison.cli.conformance",
     "demo": "liaison.cli.demo",
     "directory": "liaison.cli.directory",
     "follow": "liaison.cli.follow",
