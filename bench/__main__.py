@@ -1,4 +1,4 @@
-"""``python -m bench burst|large|drain|day|post|directory|reading|full|all``: prints Markdown tables for bench/README.md."""
+"""``python -m bench burst|large|drain|day|post|directory|reading|conformance|full|all``: prints Markdown tables for bench/README.md."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 
 from bench.burst import burst, sustained
+from bench.conformance import EXPORT, NO_LETTERS, conformance
 from bench.day import day
 from bench.directory import directory
 from bench.full import full
 from bench.large import large
+from bench.mix import LETTERS_EVERY
 from bench.post import post
 from bench.reading import reading
 from bench.report import machine
@@ -24,7 +26,9 @@ def numbers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]
 
 @click.command()
 @click.argument(
-    "what", type=click.Choice(["burst", "large", "drain", "day", "post", "directory", "reading", "full", "all"]), default="all"
+    "what",
+    type=click.Choice(["burst", "large", "drain", "day", "post", "directory", "reading", "conformance", "full", "all"]),
+    default="all",
 )
 @click.option("--seconds", default=60.0, show_default=True, help="How long each row is measured.")
 @click.option("--connections", default="1,4,16,64", show_default=True, callback=numbers, help="Of the bursts.")
@@ -59,6 +63,11 @@ def main(what: str, seconds: float, connections: tuple[int, ...], rates: tuple[i
         click.echo()
     if what in ("reading", "all"):
         reading()
+        click.echo()
+    if what in ("conformance", "all"):
+        EXPORT.head()
+        for letters_every in (NO_LETTERS, LETTERS_EVERY):
+            conformance(WORK, letters_every=letters_every)
 
 
 if __name__ == "__main__":
