@@ -14,6 +14,7 @@ from liaison.adapters.endpoint import parse_endpoint
 from liaison.care.units import Unit
 from liaison.cli.bar import progress_bar
 from liaison.cli.conformance_page import ConformancePage
+from liaison.cli.explain_words import clean
 from liaison.conformance.examine import NothingToRead, WorkerLost, examine
 from liaison.conformance.export import ExportFile, files_under
 from liaison.conformance.page import page_of
@@ -97,7 +98,7 @@ def _examined(paths: tuple[Path, ...], read_as: ReadAs, workers: int, *, hidden:
         try:
             return _examine(files, read_as, workers, lambda done: told("Messages", done, total))
         except NothingToRead as nothing:
-            named = "".join(f"\n  {one.name} {one.why}" for one in nothing.unread[:10])
+            named = "".join(f"\n  {clean(one.name)} {one.why}" for one in nothing.unread[:10])
             raise click.UsageError(f"aucun message HL7 v2 n'a été trouvé : vérifier l'export.{named}") from nothing
         except WorkerLost as lost:
             raise click.UsageError(

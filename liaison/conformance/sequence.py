@@ -40,8 +40,13 @@ MOVEMENT_WITHOUT_ADMISSION = warning(
 )
 MOVEMENT_UNKNOWN = warning(
     "sequence.movement-unknown",
-    "Une annulation ou une correction (Z99) vise un mouvement que rien, dans l’export, n’annonce avant elle (PAM.fr §6.13).",
+    "Une annulation ou une correction (Z99) vise un mouvement qu’aucun message de l’export n’insère (PAM.fr §6.13).",
     "Rappeler dans ZBE-1 l’identifiant du message qui a inséré le mouvement, avec la même autorité.",
+)
+MOVEMENT_LATE = warning(
+    "sequence.movement-late",
+    "Une annulation ou une correction (Z99) est émise avant le message qui insère le mouvement qu’elle vise (MSH-7 ; PAM.fr §5.3.2).",
+    "Émettre les messages d’un séjour dans l’ordre de leur saisie.",
 )
 MOVEMENT_AFTER_DISCHARGE = warning(
     "sequence.movement-after-discharge",
@@ -105,7 +110,11 @@ class Ledger:
         self._found: dict[str, Remark] = {}
         self._start = -math.inf
         self._stays: dict[int, _Stay] = {}
+        #: Movement → its venue.
         self._venues: dict[int, int] = {}
+        #: Movements that were inserted, and the first cancel or correction of others.
+        self._inserted: set[int] = set()
+        self._awaited: dict[int, Step] = {}
         self._contents: dict[int, int] = {}
         #: Absorbed patient → the one that remains.
         self._merged: dict[int, int] = {}
@@ -120,6 +129,8 @@ class Ledger:
                 self._merge(step)
                 if step.moves and step.visit:
                     self._move(step)
+        for step in dict.fromkeys(self._awaited.values()):
+            self._note(BEGUN_BEFORE if self._is_before(step.moved_at) else MOVEMENT_UNKNOWN, step)
         for stay in self._stays.values():
             if stay.admitted and stay.closed_at is None:
                 self._note(NEVER_CLOSED, None)
@@ -187,13 +198,17 @@ class Ledger:
             stay.closed_at = step.moved_at or step.at
 
     def _check_movements(self, step: Step) -> None:
-        known = [self._venues.get(movement) for movement in step.movements]
-        if any(venue is not None and venue != step.visit for venue in known):
+        known = [self._venues.setdefault(movement, step.visit) for movement in step.movements]
+        if any(venue != step.visit for venue in known):
             self._note(MOVEMENT_REUSED, step)
-        elif step.movements and step.deed in (Deed.UPDATE, Deed.CANCEL) and not any(known):
-            self._note(BEGUN_BEFORE if self._is_before(step.moved_at) else MOVEMENT_UNKNOWN, step)
-        for movement in step.movements:
-            self._venues.setdefault(movement, step.visit)
+        if step.deed == Deed.INSERT:
+            self._inserted.update(step.movements)
+            late = [self._awaited.pop(movement) for movement in step.movements if movement in self._awaited]
+            if late:
+                self._note(MOVEMENT_LATE, late[0])
+        elif self._inserted.isdisjoint(step.movements):
+            for movement in step.movements[:1]:
+                self._awaited.setdefault(movement, step)
 
     def _insert(self, step: Step, stay: _Stay) -> None:
         at = step.moved_at or step.at

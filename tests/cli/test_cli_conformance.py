@@ -92,6 +92,15 @@ def test_the_page_says_what_to_do_first_then_everything() -> None:
     assert "hl7.identity-status-missing" in told and "bad.hl7, message 1, MSH-10 C2" in told
 
 
+def test_nothing_that_a_feed_holds_is_obeyed_by_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "\x1b[31m.hl7").write_bytes(adt(MSH_10="[red]C9[/red]", PID_32=""))
+    (tmp_path / "b.hl7").write_bytes(adt(MSH_3="\x1b[2J", MSH_10="\x1b[1mC8", PID_32=""))
+    (tmp_path / "\x1b[32m.txt").write_bytes(b"bonjour")
+    told = run(".").stdout
+    assert "\x1b" not in told and "[red]C9[/red]" in told
+    assert "\x1b" not in run("\x1b[32m.txt").output
+
+
 def test_json_and_html_are_of_one_run(tmp_path: Path) -> None:
     said = printed("bad.hl7", "--html", "out.html")
     page = (tmp_path / "out.html").read_text("utf-8")

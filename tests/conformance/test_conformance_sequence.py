@@ -96,6 +96,11 @@ def test_a_cancel_or_correction_of_an_unknown_movement_is_told(event: str, actio
     assert found(ADMISSION, odd)["movement-unknown"] == 1
 
 
+def test_a_correction_that_comes_before_its_movement_is_told_apart() -> None:
+    early = moved("Z99", 5, 9, movement="M2", ZBE_4="UPDATE", ZBE_6="A02")
+    assert found(ADMISSION, early, TRANSFER, DISCHARGE) == {"movement-late": 1}
+
+
 def test_a_correction_of_a_movement_before_the_export_is_not_judged() -> None:
     old = moved("Z99", 5, 12, movement="M77", ZBE_4="UPDATE", ZBE_6="A01", ZBE_2="20261101080000")
     assert found(ADMISSION, old) == {"begun-before": 1, "never-closed": 1}
