@@ -80,8 +80,7 @@ def application(
 
     @post("/")
     async def answer(request: _Asking) -> Response[str]:
-        origin = request.headers.get("origin", "")
-        if origin and urlsplit(origin).netloc != request.headers.get("host", ""):
+        if _is_from_elsewhere(request):
             return _page(drop_page(ELSEWHERE), 403)
         if working.locked():
             return _page(drop_page(BUSY), 503)
@@ -118,6 +117,14 @@ def application(
         request_max_body_size=MAX_BODY,
         exception_handlers={HTTPException: _refused, Exception: _fault},
     )
+
+
+def _is_from_elsewhere(request: _Asking) -> bool:
+    """Whether another site's page makes the browser ask: Sec-Fetch-Site says so, and Origin where a browser does not send it."""
+    site, origin = request.headers.get("sec-fetch-site", ""), request.headers.get("origin", "")
+    if site:
+        return site not in ("same-origin", "none")
+    return bool(origin) and urlsplit(origin).netloc != request.headers.get("host", "")
 
 
 def _page(content: str, status: int = 200) -> Response[str]:

@@ -90,7 +90,6 @@ def examine(
     export = Export(
         names=tuple(file.name for file in named),
         unread=tuple(unread),
-        steps=len(steps),
         first=min((step.at for step in steps if step.at), default=0.0),
         last=max((step.at for step in steps), default=0.0),
     )

@@ -17,7 +17,7 @@ from liaison.conformance.tally import Example, Seen, Tally, shortened, without_r
 from liaison.finding import Finding, Severity
 from liaison.hl7.errors import Hl7Error
 from liaison.hl7.header import ahead_of_time
-from liaison.hl7.message import Message
+from liaison.hl7.message import Message, Segment
 from liaison.hl7.profile import apply_profile
 from liaison.hub.contracts import Verdict
 from liaison.hub.reading import interpret_hl7, verdict_of, without_time
@@ -68,8 +68,7 @@ class Lookout:
         header = message.header
         kind, event = header.value(9).strip().upper(), header.value(9, 2).strip().upper()
         control_id = header.value(10).strip()
-        # A line break inside MSH: what follows is another segment's, whatever field it seems to stand in.
-        broken = not header.raw.isprintable()
+        broken = not _is_whole(header)
         interpretation, _ = interpret_hl7(message, self._profile)
         findings = interpretation.findings
         if (ahead := ahead_of_time(message, self._zone, self._now)) is not None:
@@ -99,6 +98,12 @@ class Lookout:
             control_id="" if broken else control_id,
         )
         return seen, step
+
+
+def _is_whole(header: Segment) -> bool:
+    """Whether MSH is MSH to its end: where it is cut, shifted or runs on into other segments, its fields might name the patient."""
+    placed = _CODE.fullmatch(header.value(9)) and (header.value(12).startswith("2.") or header.value(11) in ("P", "T", "D"))
+    return bool(placed) and header.raw.isprintable()
 
 
 def _kind(kind: str, event: str) -> str:

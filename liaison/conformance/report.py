@@ -28,7 +28,7 @@ _MOST_UNITS: Final = 50
 #: How a unit's code is written: anything else in its place might be a name or a patient's number, and is masked.
 _UNIT: Final = re.compile(r"[A-Z0-9]{1,4}|(?=[A-Z_.-]*\d)[A-Z0-9_.-]{1,6}", re.IGNORECASE)
 _CLAUSE: Final = re.compile(
-    r"\(([^()]*(?:§|CP \d|annexe|types? |type X|CI-SIS|volet|RNIV|table)[^()]*)\)|((?:PAM\.fr|HL7 v2\.5) §[\d.]+)"
+    r"\(([^()]*(?:§|CP \d|annexe|\btypes? |CI-SIS|volet|RNIV|table)[^()]*)\)|((?:PAM\.fr|HL7 v2\.5) §[\d.]+)"
 )
 _ORDER: Final = tuple(Severity)
 _ZONE: Final = ZoneInfo("Europe/Paris")
@@ -46,9 +46,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     #: Files by rank.
     names: tuple[str, ...]
     unread: tuple[Unread, ...]
-    #: Messages whose order could be followed.
-    steps: int
-    #: When its first and last messages were recorded, POSIX seconds; 0 when none says.
+    #: When its first and last messages were sent, POSIX seconds; 0 when none says.
     first: float
     last: float
 
@@ -157,7 +155,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     messages: int
     #: Messages without any warning or error.
     clean: int
-    #: When the first and last messages were recorded, ISO 8601; empty when none says.
+    #: When the first and last messages were sent, ISO 8601; empty when none says.
     first: str
     last: str
     #: Pairs MSH-3|MSH-4 → messages.

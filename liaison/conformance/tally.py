@@ -96,8 +96,6 @@ class Tally:
 
     def __init__(self) -> None:
         self.messages = 0
-        #: Messages with at least one remark of that severity as their worst.
-        self.worst: Counter[str] = Counter()
         self.kinds: dict[str, KindCount] = {}
         self.fields: dict[tuple[str, str], FieldCount] = {}
         self.remarks: dict[tuple[str, str], Remark] = {}
@@ -113,10 +111,7 @@ class Tally:
         kind = self.kinds.setdefault(seen.kind, KindCount())
         kind.messages += 1
         kind.verdicts[seen.verdict.value] += 1
-        worst = max((one.severity for one in seen.findings), key=_ORDER.__getitem__, default=None)
-        if worst is not None:
-            self.worst[worst.value] += 1
-        if worst not in _GRAVE:
+        if not any(finding.severity in _GRAVE for finding in seen.findings):
             kind.clean += 1
         self._remark(seen)
         self._count_fields(seen)
@@ -131,7 +126,6 @@ class Tally:
     def merge(self, later: Tally) -> None:
         """Add the tally of what comes after."""
         self.messages += later.messages
-        self.worst.update(later.worst)
         for name, kind in later.kinds.items():
             mine = self.kinds.setdefault(name, KindCount())
             mine.messages += kind.messages

@@ -224,6 +224,8 @@ def test_another_site_cannot_post_nor_lead_here() -> None:
         files = [("fichiers", ("a.hl7", adt()))]
         assert browser.post("/", files=files, headers={"Origin": "http://evil.example"}).status_code == 403
         assert browser.post("/", files=files, headers={"Origin": "http://127.0.0.1:8090"}).status_code == 200
+        assert browser.post("/", files=files, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+        assert browser.post("/", files=files, headers={"Sec-Fetch-Site": "same-origin", "Origin": "null"}).status_code == 200
         assert browser.get("/", headers={"Host": "evil.example"}).status_code == 400
 
 

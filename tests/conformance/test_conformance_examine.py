@@ -28,7 +28,7 @@ def as_json(report: Report) -> bytes:
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_the_report_does_not_depend_on_how_messages_are_gathered(sizes: list[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         whole = as_json(examined(*MESSAGES))
