@@ -24,6 +24,11 @@ CLASS_CHANGES = frozenset({"A06", "A07"})
 #: different things. Escape, flight and leaving against advice are one code of ZFM-2.
 DISCHARGE_MODE_OF_DISPOSITION = {"4": "4", "E": "4", "F": "4", "R": "5"}
 
+#: Events that must say where the patient lies; Z99 where ZBE-9 names the lodging (PAM.fr §5.1.1).
+LODGES = frozenset(
+    {"A01", "A02", "A03", "A04", "A06", "A07", "A11", "A12", "A13", "A14", "A15", "A16", "A21", "A22", "A25", "A26", "A27"}
+)
+
 #: What a withdrawn event says of the movement by itself, where its successors say it in ZBE-9 (CP 2013-079).
 NATURE_OF_WITHDRAWN = {"Z80": "M", "Z82": "M", "Z84": "S", "Z86": "S", "Z88": "D"}
 
@@ -102,6 +107,11 @@ PV1_MISSING = error(
     "Émettre le segment PV1.",
     "101",
 )
+LODGING_MISSING = information(
+    "hl7.uf-lodging-missing",
+    "PV1-3.1, l’UF d’hébergement, est absente d’un mouvement qui doit la porter : le lieu connu reste le même (PAM.fr §5.1.1).",
+    "Renseigner PV1-3, composante 1, avec le code de l’UF d’hébergement.",
+)
 UF_FALLBACK = information(
     "hl7.uf-medical-missing",
     "ZBE-7.10, l’UF de responsabilité médicale, est absente : l’UF de soins ou d’hébergement en tient lieu (PAM.fr §5.1.1).",
@@ -139,6 +149,9 @@ def movement_fact(
     location = visit.location if visit else Location()
     original_trigger = _original_trigger(trigger, deed, zbe, visit, findings)
     nature = (zbe.nature if zbe else "") or NATURE_OF_WITHDRAWN.get(original_trigger, "")
+    lodges = trigger.code in LODGES or (deed is Deed.UPDATE and "H" in nature)
+    if visit is not None and lodges and not location.unit:
+        findings.append(LODGING_MISSING.at("PV1-3"))
     mode, destination, towards = _way_out(message, visit, findings) if original_trigger in ("A03", "") else ("", "", "")
     return MovementFact(
         patient=patient.identifiers,

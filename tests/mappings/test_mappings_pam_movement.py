@@ -117,6 +117,23 @@ def test_trap_6_the_medical_unit_is_looked_for_where_feeds_put_it(
     assert rules(read_back) == expected
 
 
+@pytest.mark.parametrize(
+    ("event", "changes", "said"),
+    [
+        ("A02", {}, True),
+        ("A13", {}, True),
+        ("A02", {"PV1_3": "^12^B"}, True),
+        ("Z99", {"ZBE_9": "H"}, True),
+        ("Z99", {"ZBE_9": "M"}, False),
+        ("A54", {}, False),
+    ],
+)
+def test_a_movement_that_must_name_its_lodging_and_does_not_is_said(event: str, changes: dict[str, str], said: bool) -> None:
+    deed = TRIGGERS[event].deed or ""
+    read_back = read(event, **{"PV1_3": "", "ZBE_4": deed, "ZBE_6": "A02" if deed != "INSERT" else ""} | changes)
+    assert ("hl7.uf-lodging-missing" in rules(read_back)) is said
+
+
 def test_trap_7_movements_that_two_systems_manage_have_two_identifiers() -> None:
     ids = movement(read("A02", ZBE_1="42^HMLyo~43^^^AGFA&1.2.3.4&ISO")).movement
     assert [(item.authority, item.value) for item in ids] == [("local:ch-mont-de-marsan/HMLyo", "42"), ("oid:1.2.3.4", "43")]
