@@ -31,6 +31,15 @@ from liaison.rules.sender import UNKNOWN_ESTABLISHMENT, Said, is_guarded, speake
 DOCUMENT_KINDS = frozenset({"ORU", "MDM"})
 #: Bodies from this size are read and packed off the event loop.
 LARGE = 65_536
+#: Findings kept of one message, the worst before the others: one mistake repeated in each segment would fill the journal.
+MAX_FINDINGS = 500
+FINDINGS_CUT = Finding(
+    severity=Severity.INFORMATION,
+    where="message",
+    rule="hub.findings-cut",
+    message=f"Le message appelle plus de {MAX_FINDINGS} remarques : seules les plus graves et les premières sont gardées.",
+    remedy="Corriger les premières remarques : les autres les répètent presque toujours.",
+)
 #: A quarantined message is told with its worst findings, not with all of them.
 _ERRORS_TOLD = 10
 _GRAVE = frozenset({Severity.ERROR, Severity.FATAL})
@@ -80,7 +89,7 @@ def read_hl7(raw: bytes, sender: Sender, profile: SourceProfile, *, now: datetim
         from liaison.hl7.structure import structure_findings
 
         interpretation = replace(interpretation, findings=(*interpretation.findings, *structure_findings(message)))
-    findings = interpretation.findings
+    findings = bounded(interpretation.findings)
     answerable = bool(control_id)
     verdict = verdict_of(interpretation) if answerable else Verdict.QUARANTINED
 
@@ -193,6 +202,18 @@ def verdict_of(interpretation: Interpretation) -> Verdict:
         case Understanding.UNDERSTOOD:
             remarks = any(finding.severity is not Severity.INFORMATION for finding in interpretation.findings)
             return Verdict.ACCEPTED_WITH_FINDINGS if remarks else Verdict.ACCEPTED
+
+
+def bounded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings in their order, or those of them that are kept where they are too many."""
+    if len(findings) <= MAX_FINDINGS:
+        return findings
+    order = tuple(Severity)
+    worst = sorted(
+        range(len(findings)),
+        key=lambda number: (findings[number].rule not in _ALWAYS_TOLD, -order.index(findings[number].severity)),
+    )
+    return (*(findings[number] for number in sorted(worst[:MAX_FINDINGS])), FINDINGS_CUT)
 
 
 def _error(finding: Finding) -> AckError:

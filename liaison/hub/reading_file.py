@@ -22,7 +22,7 @@ from liaison.hl7.message import Message
 from liaison.hprim.recognise import finding_of, recognise
 from liaison.hub.contracts import MessageIds, Reading, Sender, Verdict
 from liaison.hub.file_findings import EMPTY, FOREIGN, NO_DOCUMENT, PDF_ALONE, PLAIN_MAIL, RECEIPT, SIDE_ALONE, UTF16, unsafe
-from liaison.hub.reading import LARGE, TEXTS, interpret_hl7, read_hl7, verdict_of
+from liaison.hub.reading import LARGE, TEXTS, bounded, interpret_hl7, read_hl7, verdict_of
 from liaison.hub.vault.sealing import pack
 from liaison.mappings.cda_to_facts import interpret_cda
 from liaison.mappings.interpretation import SourceProfile
@@ -131,15 +131,16 @@ def read_file(raw: bytes, sender: Sender, profile: SourceProfile, *, now: dateti
     if verdict is Verdict.ACCEPTED and any(finding.severity is not Severity.INFORMATION for finding in findings):
         verdict = Verdict.ACCEPTED_WITH_FINDINGS
     quarantined = verdict is Verdict.QUARANTINED
+    told = bounded(tuple(findings))
     number = next((fact.id for fact in facts if isinstance(fact, DocumentFact)), "")
     return Reading(
         raw=raw,
         sender=sender,
         ids=MessageIds(kind=contents.kind, control_id="" if quarantined else number, content=hashlib.sha256(raw).digest()),
         facts=() if quarantined else tuple(facts),
-        findings=tuple(findings),
+        findings=told,
         verdict=verdict,
-        reply=file_reply(verdict, tuple(findings)),
+        reply=file_reply(verdict, told),
         reply_as=file_reply,
         packed=pack(raw) if len(raw) >= LARGE else None,
         establishment=establishment or profile.finess or profile.source,

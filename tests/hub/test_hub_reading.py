@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from liaison.care.facts import IdentityFact, MovementFact
+from liaison.finding import Finding, Severity
 from liaison.hl7.acknowledgement import read_ack
 from liaison.hl7.message import Message
 from liaison.hub.contracts import Reading, Sender, Verdict
-from liaison.hub.reading import LARGE, read_hl7, reply_code, without_time
+from liaison.hub.reading import FINDINGS_CUT, LARGE, MAX_FINDINGS, bounded, read_hl7, reply_code, without_time
+from liaison.mappings.document_to_facts import DMP_NOT_FED
 from liaison.mappings.interpretation import SourceProfile
 from tests.hub.er7 import ADMISSION, adt
 from tests.hub.people import NOW, PROFILE, SOURCE
@@ -30,6 +32,22 @@ def test_an_admission_says_who_and_what() -> None:
     assert (message.ids.processing, message.establishment) == ("P", PROFILE.finess)
     ack = read_ack(message.reply)
     assert (ack.code, ack.control_id) == ("AA", "C1") and ack.errors == ()
+
+
+def test_a_mistake_repeated_ten_thousand_times_is_not_kept_ten_thousand_times() -> None:
+    message = read(adt(PID_3="~".join(["1001^^^^PI"] * 10_000)))
+    assert [finding.rule for finding in message.findings] == ["hl7.authority-missing"] * MAX_FINDINGS + ["hub.findings-cut"]
+    assert message.verdict is Verdict.ACCEPTED_WITH_FINDINGS
+
+
+def test_the_worst_findings_are_kept_and_in_their_order() -> None:
+    warning = Finding(severity=Severity.WARNING, where="ZBE-5", rule="hl7.some-warning", message="Une remarque.")
+    fatal = replace(warning, severity=Severity.FATAL, rule="hl7.some-fatal")
+    always = DMP_NOT_FED.at("OBX (DESTDMP)")
+    kept = (*([warning] * (MAX_FINDINGS - 1)), fatal)
+    assert bounded(kept) == kept
+    assert bounded((warning, *kept)) == (*kept, FINDINGS_CUT)
+    assert bounded((*([fatal] * MAX_FINDINGS), always)) == (*([fatal] * (MAX_FINDINGS - 1)), always, FINDINGS_CUT)
 
 
 @pytest.mark.parametrize(
