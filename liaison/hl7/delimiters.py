@@ -56,7 +56,8 @@ def read_delimiters(separator: str, characters: str) -> tuple[Delimiters, tuple[
             given = default if default not in taken else chr(0xE000 + position)  # a character that no message holds
         taken.append(given)
     truncation = characters[4:5]
-    if truncation and (truncation in taken or truncation.isalnum()):
+    # The reply repeats MSH-2: no byte of a frame's ends may stand in it.
+    if truncation and (truncation in taken or truncation.isalnum() or not "!" <= truncation <= "~"):
         truncation = ""
     delimiters = Delimiters(
         field=separator, component=taken[1], repetition=taken[2], escape=taken[3], subcomponent=taken[4], truncation=truncation

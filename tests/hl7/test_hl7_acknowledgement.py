@@ -103,6 +103,11 @@ def test_what_cannot_be_read_is_answered_all_the_same(raw: bytes, control_id: st
     assert answer.header.value(12).startswith("2.")
 
 
+@pytest.mark.parametrize("truncation", ["\x0b", "\x1c", "\n", "\x7f", " "])
+def test_a_fifth_encoding_character_that_cannot_be_written_is_not_repeated(truncation: str) -> None:
+    assert reply(ADT.replace("^~\\&", f"^~\\&{truncation}", 1).encode()).header.value(2) == "^~\\&"
+
+
 def test_a_reply_cannot_be_broken_by_what_it_copies() -> None:
     raw = b"MSH|^~\\&|A\x1cB\x0b|C|||2024||ADT^A01\x00|1\x1c2|P|2.5\r"
     answer = build_ack(Message.parse(raw), "AA", "", (), control_id="R1", now=NOW, raw=raw)
