@@ -15,9 +15,9 @@ demo: install
 test: install-test servers
 	$(if $(CORPUS),LIAISON_CORPUS=$(abspath $(CORPUS))) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
-# The properties of stays over many more cases than each change is tried on.
+# The properties of stays and of damaged messages over many more cases than each change is tried on.
 nightly: install-test
-	LIAISON_EXAMPLES=10000 $(BIN)/python -m pytest -n $(JOBS) tests/care
+	$(if $(CORPUS),LIAISON_CORPUS=$(abspath $(CORPUS))) LIAISON_EXAMPLES=10000 $(BIN)/python -m pytest -n $(JOBS) -o timeout=1800 tests/care tests/fuzz
 
 check: install-test
 	$(BIN)/ruff check .
