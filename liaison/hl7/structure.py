@@ -71,7 +71,8 @@ _SAID: Final[tuple[tuple[re.Pattern[str], Fault], ...]] = (
     (re.compile(r"Warning: Exceeded max length \(\d+\) of (\S+)"), LENGTH),
 )
 _FIELD: Final = re.compile(r"(?:\w+\.)?([A-Z][A-Z0-9]{2})_(\d{1,3})")
-_NAME: Final = re.compile(r"(?:\w+\.)?([A-Z][A-Z0-9_]{1,40})")
+#: A segment, or a group of segments such as ``ORU_R01_PATIENT_RESULT``.
+_NAME: Final = re.compile(r"(?:\w+\.)?([A-Z][A-Z0-9]{2}(?:_[A-Z]\d\d_[A-Z_]{1,40})?)")
 
 
 def structure_findings(message: Message) -> tuple[Finding, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,6 +44,12 @@ def test_each_departure_is_told_with_its_place(raw: bytes, rule: str, where: str
 def test_a_french_code_is_only_said_not_to_be_in_hl7_s_table() -> None:
     (one,) = [one for one in structure_findings(Message.parse(ADMISSION)) if one.where == "PID-32"]
     assert (one.rule, one.severity) == ("hl7.structure-table", Severity.INFORMATION)
+
+
+def test_a_place_is_a_segment_s_or_a_field_s_and_never_a_component_s_of_nowhere() -> None:
+    for raw in (adt(PID_18="D77^^^CH&400011177&M^XX"), adt(PID_3="1001^^^CH&400011177&M^ZZ")):
+        places = {one.where for one in structure_findings(Message.parse(raw))}
+        assert "" in places and all(re.fullmatch(r"([A-Z][A-Z0-9]{2}(-\d+)?)?", place) for place in places), places
 
 
 def test_no_value_is_told() -> None:
