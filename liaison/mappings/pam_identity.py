@@ -35,6 +35,14 @@ PATIENT_UNKNOWN = fatal(
     "Émettre l’IPP dans PID-3 avec son autorité et le type PI.",
     "101",
 )
+#: Numbers of one patient: a person merged many times in several hospitals has a few dozen, all kinds together.
+MOST_IDENTIFIERS = 100
+TOO_MANY_IDENTIFIERS = fatal(
+    "hl7.too-many-identifiers",
+    f"PID-3 porte plus de {MOST_IDENTIFIERS} identifiants : aucun patient n’en a autant, le message est gardé sans effet (PAM.fr §6.6.1).",
+    "N’émettre en PID-3 que les identifiants du patient du message.",
+    "198",
+)
 IPP_TYPE = warning(
     "hl7.patient-identifier-type",
     "Aucune répétition de PID-3 n’a le type PI : une autre est tenue pour l’IPP (type CX, composante 5 obligatoire).",
@@ -105,6 +113,9 @@ def patient_of(
 ) -> Patient | None:
     """The patient of one PID; None, with a fatal finding, when nothing names the patient."""
     person = read_person(pid, findings)
+    if len(person.identifiers) > MOST_IDENTIFIERS:
+        findings.append(TOO_MANY_IDENTIFIERS.at(pid.where(3)))
+        return None
     traits = Traits(
         birth_name=person.birth_name,
         first_given_name=person.first_given_name,

@@ -35,8 +35,8 @@ def test_an_admission_says_who_and_what() -> None:
 
 
 def test_a_mistake_repeated_ten_thousand_times_is_not_kept_ten_thousand_times() -> None:
-    message = read(adt(PID_3="~".join(["1001^^^^PI"] * 10_000)))
-    assert [finding.rule for finding in message.findings] == ["hl7.authority-missing"] * MAX_FINDINGS + ["hub.findings-cut"]
+    message = read(adt(PID_32="~".join(["ZZZ"] * 10_000)))
+    assert [finding.rule for finding in message.findings] == ["hl7.identity-status-unknown"] * MAX_FINDINGS + ["hub.findings-cut"]
     assert message.verdict is Verdict.ACCEPTED_WITH_FINDINGS
 
 

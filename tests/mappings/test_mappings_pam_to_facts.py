@@ -123,6 +123,13 @@ def test_an_identifier_without_type_stands_for_the_ipp() -> None:
     assert rules(read_back) == ["hl7.patient-identifier-type"]
 
 
+@pytest.mark.parametrize(("numbers", "understanding"), [(100, Understanding.UNDERSTOOD), (101, Understanding.NOT_UNDERSTOOD)])
+def test_a_patient_with_more_numbers_than_anybody_has_is_left_to_a_person(numbers: int, understanding: Understanding) -> None:
+    read_back = read("A01", PID_3="~".join(f"{number}^^^CH&400011177&M^PI" for number in range(numbers)))
+    assert read_back.understanding is understanding
+    assert ("hl7.too-many-identifiers" in rules(read_back)) == (understanding is Understanding.NOT_UNDERSTOOD)
+
+
 @pytest.mark.parametrize("event", ["A28", "A31"])
 def test_an_identity_event_is_one_fact_of_identity(event: str) -> None:
     read_back = read(event)
