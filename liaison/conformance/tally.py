@@ -15,7 +15,7 @@ from liaison.conformance.masking import shape
 from liaison.conformance.silences import SILENCES
 from liaison.finding import Finding, Severity
 from liaison.hl7.message import Message
-from liaison.hl7.profile import Applied, Usage
+from liaison.hl7.profile import Applied
 from liaison.hub.contracts import Verdict
 
 #: Examples kept of each remark.
@@ -193,7 +193,7 @@ class Tally:
             field.due += applied.due
             field.valued += applied.valued
             field.concerned += 1
-            if place in faulty or (applied.valued and constraint.usage is Usage.FORBIDDEN):
+            if place in faulty or applied.broken:
                 field.faulty += 1
             faulty.discard(place)
         for place in faulty:

@@ -83,13 +83,17 @@ class Applied(msgspec.Struct, frozen=True, gc=False):
     valued: bool
 
     @property
+    def broken(self) -> bool:
+        """Whether the message does not keep to it."""
+        usage = self.constraint.usage
+        return usage is Usage.FORBIDDEN if self.valued else self.due and usage is not Usage.EXPECTED
+
+    @property
     def fault(self) -> Finding | None:
         """What is wrong, if anything."""
-        if self.due and not self.valued and self.constraint.usage is not Usage.EXPECTED:
-            return _missing(self.constraint)
-        if self.valued and self.constraint.usage is Usage.FORBIDDEN:
-            return _forbidden(self.constraint)
-        return None
+        if not self.broken:
+            return None
+        return _forbidden(self.constraint) if self.valued else _missing(self.constraint)
 
 
 R, RE, C, O, X = Usage.REQUIRED, Usage.EXPECTED, Usage.CONDITIONAL, Usage.OPTIONAL, Usage.FORBIDDEN

@@ -92,10 +92,10 @@ def structure_findings(message: Message) -> tuple[Finding, ...]:
 
 
 def _shortened(segment: Segment, separator: str) -> str:
-    """The segment without its longest fields: a document in base64 has no structure to look at."""
+    """The segment with its longest fields cut: a document in base64 has no structure to look at."""
     if len(segment.raw) <= _LONGEST_FIELD:
         return segment.raw
-    return separator.join(field if len(field) <= _LONGEST_FIELD else "" for field in segment.raw.split(separator))
+    return separator.join(field[:_LONGEST_FIELD] for field in segment.raw.split(separator))
 
 
 def _report(parsed: Parsed) -> list[str]:

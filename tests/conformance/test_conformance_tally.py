@@ -101,3 +101,13 @@ def test_what_a_broken_header_seems_to_say_is_not_repeated() -> None:
     report = examined(adt(MSH_4="CH\rZORGLUBARD", PID_32=""))
     assert report.senders == {}
     assert {one.control_id for line in report.remarks for one in line.examples} == {""}
+
+
+@pytest.mark.parametrize(("missing", "rule"), [("PV1_3", "hl7.uf-lodging-missing"), ("ZBE_7", "hl7.uf-medical-missing")])
+def test_a_field_that_is_due_and_absent_is_wrong_though_the_reader_only_remarks_it(missing: str, rule: str) -> None:
+    place = missing.replace("_", "-")
+    report = examined(adt(**{missing: ""}))
+    line = remark(report, rule, place)
+    assert line is not None and line.severity is Severity.INFORMATION
+    (field,) = [one for one in report.fields if one.place == place]
+    assert (field.due, field.valued, field.conformant) == (1, 0, 0)

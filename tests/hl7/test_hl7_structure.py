@@ -41,6 +41,11 @@ def test_each_departure_is_told_with_its_place(raw: bytes, rule: str, where: str
     assert (rule, where) in told(raw)
 
 
+def test_a_field_that_is_too_long_to_look_at_is_not_said_to_be_absent() -> None:
+    many = "~".join(f"{number}^^^CH&400011177&M^PI" for number in range(90))
+    assert ("hl7.structure-missing", "PID-3") not in told(adt(PID_3=many))
+
+
 def test_a_french_code_is_only_said_not_to_be_in_hl7_s_table() -> None:
     (one,) = [one for one in structure_findings(Message.parse(ADMISSION)) if one.where == "PID-32"]
     assert (one.rule, one.severity) == ("hl7.structure-table", Severity.INFORMATION)
