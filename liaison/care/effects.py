@@ -34,7 +34,7 @@ class Effect(msgspec.Struct, frozen=True):
     @property
     def begins(self) -> bool:
         """Whether a stay may consist of it alone: without it, and without another such, there is no stay."""
-        return self.name in _BEGINNINGS
+        return self.expects or self is ADMIT
 
     @property
     def expects(self) -> bool:
@@ -42,7 +42,6 @@ class Effect(msgspec.Struct, frozen=True):
         return self.status is StayStatus.PREADMITTED
 
 
-_BEGINNINGS = frozenset({"expect", "await", "admit"})
 _CLOSED = (StayStatus.DISCHARGED,)
 _NOT_AWAITED = (StayStatus.PRESENT, StayStatus.DISCHARGED)
 

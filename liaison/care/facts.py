@@ -57,7 +57,7 @@ class IdentityFact(Private, frozen=True, kw_only=True, omit_defaults=True, tag="
     @property
     def others(self) -> tuple[Identifier, ...]:
         """What names another record than the patient's own: absorbed, replaced or linked."""
-        return (*self.absorbed, *self.linked) if self.absorbed or self.linked else ()
+        return self.absorbed + self.linked
 
 
 class MovementAction(enum.StrEnum):

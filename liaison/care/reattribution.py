@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from liaison.care.changes import Change
-from liaison.care.effects import StayStatus
+from liaison.care.effects import INSERTS, StayStatus
 from liaison.care.facts import ReattributionFact
 from liaison.care.identifiers import Identifier
 from liaison.care.patient import GivenAway, Patient
@@ -69,4 +69,4 @@ def taken_back_changes(stay: Stay, *, at: datetime) -> tuple[Change, ...]:
     )
 
 
-_BEGINNINGS = frozenset({"stay.preadmitted", "stay.admitted"})
+_BEGINNINGS = frozenset(effect.tells for effect in INSERTS.values() if effect.begins)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from liaison.care.effects import StayStatus
 from liaison.hub.journal.queries import event_id
-from liaison.hub.journal.records import EventRefs, Key, PatientRecord, Record, from_microseconds, microseconds, number_id
+from liaison.hub.journal.records import EventRefs, Key, PatientRecord, Record, from_microseconds, microseconds
 from liaison.hub.journal.view import Moment, View
 from liaison.hub.outbox import Outbox
 from liaison.hub.policy import Policy
@@ -54,7 +54,7 @@ class CatchUp(Private, frozen=True, kw_only=True):
         yield own
         if not view.knows(own) or (patient := view.patient(self.patient)) is None:
             return
-        for number in _numbers(patient):
+        for number in patient.numbers:
             yield ("patient", number)
             yield ("stays", number)
             yield ("documents", number)
@@ -148,7 +148,7 @@ def _history(view: View, patient: PatientRecord, *, since: int) -> EventRefs:
     """
     found: dict[tuple[int, int], None] = {}
     identity: list[tuple[int, int]] = []
-    for number in _numbers(patient):
+    for number in patient.numbers:
         record = view.patient(number) if view.knows(("patient", number)) else None
         identity += record.events if record is not None else ()
         stays = view.stays_of(number) if view.knows(("stays", number)) else ()
@@ -165,10 +165,6 @@ def _history(view: View, patient: PatientRecord, *, since: int) -> EventRefs:
     # The last word on who they are is told however old it is.
     found |= dict.fromkeys(event for event in identity if _recent((event,), since) or event == identity[-1])
     return tuple(sorted(found))
-
-
-def _numbers(patient: PatientRecord) -> tuple[int, ...]:
-    return (patient.id, *(number_id(one) for one in patient.state.absorbed))
 
 
 def _recent(events: EventRefs, since: int) -> bool:

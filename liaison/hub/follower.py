@@ -13,7 +13,7 @@ from liaison.hub.catching_up import CatchUp
 from liaison.hub.enrolling import Enrol, Enrolled, Leave, Settled, Sweep, Wanted
 from liaison.hub.journal.follow_queries import FollowDue, FollowReader
 from liaison.hub.journal.queries import JournalReader
-from liaison.hub.journal.records import FollowStatus, microseconds, number_id
+from liaison.hub.journal.records import FollowStatus, microseconds
 from liaison.hub.journal.writer import CommandFailed, CommitUnknown, Writer
 from liaison.hub.policy import Policy
 from liaison.hub.resolution import Blind
@@ -145,8 +145,7 @@ class Follower:
         known = self._patients.patient(patient)
         if known is None or known.state.merged_into or all(one.begun for one in known.follows):
             return
-        everyone = (patient, *(number_id(one) for one in known.state.absorbed))
-        given = self.reader.given(everyone, destinations)
+        given = self.reader.given(known.numbers, destinations)
         deepest = max((one.catch_up for one in self._policy.lists.values()), default=timedelta())
         command = CatchUp(patient=patient, policy=self._policy, given=given, oldest=microseconds(self._clock() - deepest))
         caught = await self._writer.commit(command, rides=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from liaison.care.facts import ReattributionFact
 from liaison.care.identifiers import Identifier
-from liaison.hub.journal.records import DocumentRecord, Key, PatientRecord, StayRecord, number_id
+from liaison.hub.journal.records import DocumentRecord, Key, PatientRecord, StayRecord
 from liaison.hub.journal.view import View
 from liaison.hub.resolution import BlindIndex, followed, patient_keys
 
@@ -23,7 +23,8 @@ def reattribution_keys(view: View, index: BlindIndex, fact: ReattributionFact) -
             or not view.knows(("patient", entry.id))
         ):
             continue
-        for number in _numbers(followed(view, entry.id)):
+        giver = followed(view, entry.id)
+        for number in () if giver is None else giver.numbers:
             yield ("stays", number)
             yield ("documents", number)
             if view.knows(("stays", number)):
@@ -34,7 +35,7 @@ def reattribution_keys(view: View, index: BlindIndex, fact: ReattributionFact) -
 
 def stays_of_episode(view: View, giver: PatientRecord, episode: Identifier) -> Iterator[StayRecord]:
     """The stays of an episode that are the giver's, those merged into them included."""
-    for number in _numbers(giver):
+    for number in giver.numbers:
         for name in view.stays_of(number):
             stay = view.stay(name)
             if stay is not None and stay.patient == number and stay.state.episode == episode:
@@ -45,14 +46,10 @@ def documents_of_episode(
     view: View, giver: PatientRecord, episode: Identifier, visits: frozenset[Identifier]
 ) -> Iterator[DocumentRecord]:
     """The giver's documents about an episode: its senders name it, or one of its visits."""
-    for number in _numbers(giver):
+    for number in giver.numbers:
         for name in view.documents_of(number):
             document = view.document(name)
             if document is None or document.patient != number:
                 continue
             if document.state.fact.episode == episode or document.state.fact.visit in visits:
                 yield document
-
-
-def _numbers(patient: PatientRecord | None) -> tuple[int, ...]:
-    return () if patient is None else (patient.id, *(number_id(one) for one in patient.state.absorbed))

@@ -229,7 +229,9 @@ class Taking:
         if changes:
             first = self._telling.count
             told = [(change, self._tell(change, told_event_id(after.state, change))) for change in changes]
-            self.patient = after = replace(after, state=remember(after.state, told), events=self._telling.kept(after.events, first))
+            self.patient = after = replace(
+                after, state=remember(after.state, told), events=self._telling.remembered(after.events, first)
+            )
         if before != after:
             self.records.append(after)
 
@@ -314,7 +316,7 @@ class Taking:
             return stay
         first = self._telling.count
         told = [(change, self._tell(change, told_event_id(stay.state, change), stay=stay, of=patient)) for change in changes]
-        return replace(stay, state=remember(stay.state, told), events=self._telling.kept(stay.events, first))
+        return replace(stay, state=remember(stay.state, told), events=self._telling.remembered(stay.events, first))
 
     def _heir(self, patient: PatientRecord, episode: Identifier | None) -> PatientRecord:
         """Whose an episode is: what comes late under the numbers of who had it by mistake is of who has it now."""
@@ -379,7 +381,7 @@ class Taking:
             message=self._holder(before, fold.document),
             state=remember(fold.document, told),
             mailed=before.mailed if before is not None else (),
-            events=self._telling.kept(before.events if before is not None else (), first),
+            events=self._telling.remembered(before.events if before is not None else (), first),
         )
         earlier = {blind: token for one in (*chain.values(), *((before,) if before else ())) for blind, token in one.mailed}
         self.records.append(self._letters(fact, record, told[-1][1] if told else "", earlier))

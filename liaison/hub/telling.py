@@ -103,7 +103,7 @@ class Telling:
             self._outbox.put(kept, patient=patient, new=new, kind=change.type, event=number, ordinal=ordinal)
         return number
 
-    def kept(self, before: EventRefs, first: int) -> EventRefs:
+    def remembered(self, before: EventRefs, first: int) -> EventRefs:
         """The events about a state with those told from rank ``first`` on; what a test message told is never told again."""
         if len(self.events) == first or leaves_production(self._origin.processing, self._policy.territory) is not None:
             return before

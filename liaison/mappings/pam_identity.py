@@ -279,11 +279,15 @@ def _other_patient(
         findings.append(LINK_ALONE.at("PID[2]"))
         return None
     other = patient_of(pid, None, profile, zone, findings)
-    # An INS in both is what one expects of one person's two records.
-    if other is not None and any(one.kind is IdentifierKind.IPP and one in first.identifiers for one in other.identifiers):
+    if other is not None and is_same_record(first.identifiers, other.identifiers):
         findings.append(LINK_ITSELF.at(pid.where(3)))
         return None
     return other
+
+
+def is_same_record(one: tuple[Identifier, ...], other: tuple[Identifier, ...]) -> bool:
+    """Whether an IPP stands in both; an INS in both is what one expects of two records of one person."""
+    return any(identifier.kind is IdentifierKind.IPP and identifier in one for identifier in other)
 
 
 def replaced_identifiers(mrg: Segment | None, profile: SourceProfile, findings: list[Finding]) -> tuple[Identifier, ...]:

@@ -12,6 +12,7 @@ from liaison.hl7.faults import error, fatal, information, warning
 from liaison.hl7.header import Header
 from liaison.hl7.message import Message
 from liaison.hl7.movement import Unit, Zbe, read_discharge_modes, read_zbe
+from liaison.hl7.profile import LOCATED
 from liaison.hl7.triggers import Deed, Trigger, original_of
 from liaison.hl7.visit import Location, Visit
 from liaison.mappings.authorities import establishment, identifier
@@ -23,11 +24,6 @@ CLASS_CHANGES = frozenset({"A06", "A07"})
 #: PV1-36 (table 0112) in the codes of ZFM-2 (PAM.fr §6.17), where it says as much: the two tables use the same digits for
 #: different things. Escape, flight and leaving against advice are one code of ZFM-2.
 DISCHARGE_MODE_OF_DISPOSITION = {"4": "4", "E": "4", "F": "4", "R": "5"}
-
-#: Events that must say where the patient lies; Z99 where ZBE-9 names the lodging (PAM.fr §5.1.1).
-LODGES = frozenset(
-    {"A01", "A02", "A03", "A04", "A06", "A07", "A11", "A12", "A13", "A14", "A15", "A16", "A21", "A22", "A25", "A26", "A27"}
-)
 
 #: What a withdrawn event says of the movement by itself, where its successors say it in ZBE-9 (CP 2013-079).
 NATURE_OF_WITHDRAWN = {"Z80": "M", "Z82": "M", "Z84": "S", "Z86": "S", "Z88": "D"}
@@ -149,7 +145,7 @@ def movement_fact(
     location = visit.location if visit else Location()
     original_trigger = _original_trigger(trigger, deed, zbe, visit, findings)
     nature = (zbe.nature if zbe else "") or NATURE_OF_WITHDRAWN.get(original_trigger, "")
-    lodges = trigger.code in LODGES or (deed is Deed.UPDATE and "H" in nature)
+    lodges = trigger.code in LOCATED or (deed is Deed.UPDATE and "H" in nature)
     if visit is not None and lodges and not location.unit:
         findings.append(LODGING_MISSING.at("PV1-3"))
     mode, destination, towards = _way_out(message, visit, findings) if original_trigger in ("A03", "") else ("", "", "")

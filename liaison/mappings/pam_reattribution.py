@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 
 from liaison.care.facts import ReattributionFact
-from liaison.care.identifiers import Identifier, IdentifierKind
+from liaison.care.identifiers import IdentifierKind
 from liaison.finding import Finding
 from liaison.hl7.faults import fatal
 from liaison.hl7.identity import read_identifiers
 from liaison.hl7.message import Message
 from liaison.mappings.authorities import identifier
 from liaison.mappings.interpretation import SourceProfile
-from liaison.mappings.pam_identity import MERGE_WITHOUT_MRG, Patient, patient_of, replaced_identifiers
+from liaison.mappings.pam_identity import MERGE_WITHOUT_MRG, Patient, is_same_record, patient_of, replaced_identifiers
 
 #: The event.
 REATTRIBUTION = "A44"
@@ -46,7 +46,7 @@ def reattribution_facts(
             if episode is None:
                 findings.append(EPISODE_UNNAMED.at(segment.where(3)))
                 return ()
-            if set(_numbers(former)) & set(taker.identifiers):
+            if is_same_record(taker.identifiers, former):
                 findings.append(TO_ITSELF.at(segment.where(1)))
                 return ()
             if former:
@@ -55,7 +55,3 @@ def reattribution_facts(
     if not facts:
         findings.append(MERGE_WITHOUT_MRG.at("MRG-1"))
     return tuple(facts)
-
-
-def _numbers(identifiers: tuple[Identifier, ...]) -> tuple[Identifier, ...]:
-    return tuple(one for one in identifiers if one.kind is IdentifierKind.IPP)

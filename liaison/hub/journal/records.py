@@ -144,6 +144,11 @@ class PatientRecord(Private, frozen=True, kw_only=True):
     #: Matricule of theirs that another patient of the establishment claims as well.
     contested: str = ""
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Its own number, and those of the records that were merged into it: what they have is still under theirs."""
+        return (self.id, *map(number_id, self.state.absorbed))
+
 
 class StayRecord(Private, frozen=True, kw_only=True):
     """A stay's state, its movements included."""
